@@ -1,0 +1,125 @@
+package process
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirproject/weir/schema"
+)
+
+func key(tgid, exec int) schema.ProcessKey {
+	return schema.ProcessKey{TGID: schema.TGID(tgid), Start: schema.BootTime(tgid * 1000), Exec: uint32(exec)}
+}
+
+func TestChildRunsItsCallersProgramUntilItExecs(t *testing.T) {
+	table := NewTable(1 << 20)
+	table.Exec(Entry{Key: key(10, 1), Executable: "/bin/sh", Arguments: "sh\x00"}, 1)
+	table.Fork(Entry{Key: key(11, 1), Parent: key(10, 1), Comm: "sh"}, key(10, 1))
+
+	got, _ := table.Lookup(key(11, 1))
+	want := &Entry{Key: key(11, 1), Parent: key(10, 1), Executable: "/bin/sh", Arguments: "sh\x00", Comm: "sh"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("forked child (-want +got):\n%s", diff)
+	}
+
+	table.Exec(Entry{Key: key(11, 2), Parent: key(10, 1), Executable: "/bin/ls"}, 2)
+	if got, _ := table.Lookup(key(11, 2)); got.Executable != "/bin/ls" {
+		t.Errorf("after exec: executable %q, want /bin/ls", got.Executable)
+	}
+	if got, ok := table.Lookup(key(11, 1)); !ok || got.Executable != "/bin/sh" {
+		t.Errorf("the program before the exec is forgotten at once: children may still name it")
+	}
+	if table.Len() != 2 {
+		t.Errorf("live processes: %d, want 2", table.Len())
+	}
+}
+
+func TestEndedProgramIsRememberedForGraceAndThenForgotten(t *testing.T) {
+	table := NewTable(1 << 20)
+	table.Exec(Entry{Key: key(10, 1)}, 1)
+	table.Exit(key(10, 1), 5)
+	table.Expire(5 + Grace)
+	if _, ok := table.Lookup(key(10, 1)); !ok {
+		t.Error("forgotten within grace")
+	}
+	table.Expire(6 + Grace)
+	if _, ok := table.Lookup(key(10, 1)); ok {
+		t.Error("remembered beyond grace")
+	}
+	if table.Bytes() != 0 {
+		t.Errorf("an empty table holds %d bytes", table.Bytes())
+	}
+}
+
+func TestSeedDoesNotOverwriteWhatASampleTold(t *testing.T) {
+	table := NewTable(1 << 20)
+	table.Exec(Entry{Key: key(10, 1), Executable: "/bin/new"}, 1)
+	table.Seed(Entry{Key: key(10, 1), Executable: "/bin/old"})
+	if got, _ := table.Lookup(key(10, 1)); got.Executable != "/bin/new" {
+		t.Errorf("executable %q, want the sample's", got.Executable)
+	}
+}
+
+func TestFullTableForgetsEndedProgramsFirstAndCountsTheRunningOnes(t *testing.T) {
+	table := NewTable(3 * entryBytes)
+	table.Exec(Entry{Key: key(1, 1)}, 1)
+	table.Exec(Entry{Key: key(2, 1)}, 1)
+	table.Exec(Entry{Key: key(3, 1)}, 1)
+	table.Exit(key(2, 1), 2)
+	table.Exec(Entry{Key: key(4, 1)}, 3)
+	if table.Evicted() != 0 {
+		t.Errorf("evicted %d, want 0: an ended program was there to be forgotten", table.Evicted())
+	}
+	table.Lookup(key(1, 1))
+	table.Exec(Entry{Key: key(5, 1)}, 4)
+	if _, ok := table.Lookup(key(3, 1)); ok || table.Evicted() != 1 {
+		t.Errorf("want the least recently named process evicted and counted; evicted %d", table.Evicted())
+	}
+}
+
+// TestBoundHoldsAndBytesAreTheSumOfEntries drives the table with random calls and recounts it each time.
+func TestBoundHoldsAndBytesAreTheSumOfEntries(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	const limit = 40 * entryBytes
+	table := NewTable(limit)
+	for step := range schema.BootTime(20000) {
+		k := key(random.IntN(60)+1, random.IntN(3)+1)
+		e := Entry{Key: k, Executable: strings.Repeat("x", random.IntN(500))}
+		switch random.IntN(5) {
+		case 0:
+			table.Fork(e, key(random.IntN(60)+1, 1))
+		case 1:
+			table.Exec(e, step)
+		case 2:
+			table.Exit(k, step)
+		case 3:
+			table.Seed(e)
+		case 4:
+			table.Expire(step * 100_000)
+		}
+		sum := 0
+		for _, el := range table.entries {
+			sum += el.Value.(*slot).size()
+		}
+		if sum != table.Bytes() || sum > limit || len(table.entries) != table.live.Len()+table.ended.Len() {
+			t.Fatalf("step %d: %d bytes accounted, %d held, limit %d, %d entries in lists of %d and %d",
+				step, table.Bytes(), sum, limit, len(table.entries), table.live.Len(), table.ended.Len())
+		}
+	}
+}
+
+func BenchmarkForkExecExit(b *testing.B) {
+	table := NewTable(16 << 20)
+	exe := "/usr/lib/gcc/x86_64-linux-gnu/12/cc1"
+	for n := 1; b.Loop(); n++ {
+		at := schema.BootTime(n * 100)
+		table.Fork(Entry{Key: key(n, 1), Parent: key(1, 1)}, key(1, 1))
+		table.Exec(Entry{Key: key(n, 2), Parent: key(1, 1), Executable: exe, Arguments: exe}, at)
+		table.Exit(key(n, 2), at)
+		table.Expire(at)
+	}
+	b.ReportAllocs()
+}
