@@ -366,7 +366,11 @@ type HostBalance struct {
 	// Rows that tombstones name, by kind.
 	Evicted map[string]uint64 `protobuf:"bytes,12,rep,name=evicted,proto3" json:"evicted,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// Host attributes that the join and people need.
-	WeirVersion   string `protobuf:"bytes,13,opt,name=weir_version,json=weirVersion,proto3" json:"weir_version,omitempty"`
+	WeirVersion string `protobuf:"bytes,13,opt,name=weir_version,json=weirVersion,proto3" json:"weir_version,omitempty"`
+	// The attachment that ledger counts from.
+	AttachmentId []byte `protobuf:"bytes,14,opt,name=attachment_id,json=attachmentId,proto3" json:"attachment_id,omitempty"`
+	// The host owes heartbeats, and a silence was found; cleared when it speaks again.
+	Silent        bool `protobuf:"varint,15,opt,name=silent,proto3" json:"silent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -492,6 +496,20 @@ func (x *HostBalance) GetWeirVersion() string {
 	return ""
 }
 
+func (x *HostBalance) GetAttachmentId() []byte {
+	if x != nil {
+		return x.AttachmentId
+	}
+	return nil
+}
+
+func (x *HostBalance) GetSilent() bool {
+	if x != nil {
+		return x.Silent
+	}
+	return false
+}
+
 // RunBalance is what the books know of one run. Runs that ended long ago are left out.
 type RunBalance struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -505,8 +523,20 @@ type RunBalance struct {
 	Stopped        bool   `protobuf:"varint,5,opt,name=stopped,proto3" json:"stopped,omitempty"`
 	BootId         []byte `protobuf:"bytes,6,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
 	LastSealedAtUs int64  `protobuf:"varint,7,opt,name=last_sealed_at_us,json=lastSealedAtUs,proto3" json:"last_sealed_at_us,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Numbers below batch_number that did not come yet: one of them is not a duplicate when it comes. The
+	// oldest are left out where there are too many.
+	Missing []*NumberRange `protobuf:"bytes,8,rep,name=missing,proto3" json:"missing,omitempty"`
+	// The first 8 bytes of the chain hash of the last batches, one number after the other, batch_number's
+	// last; zeros where the number did not come. By them another content under an old number is recognised.
+	RecentHashes []byte `protobuf:"bytes,9,opt,name=recent_hashes,json=recentHashes,proto3" json:"recent_hashes,omitempty"`
+	// Rows that tombstones of this run name, by kind.
+	Evicted map[string]uint64 `protobuf:"bytes,10,rep,name=evicted,proto3" json:"evicted,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Rows of missing batches, by kind, as the run's ledger tells them; they have been told as lost.
+	Lost map[string]uint64 `protobuf:"bytes,11,rep,name=lost,proto3" json:"lost,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// The run went on after another run of the host had begun, and that was told.
+	Interleaved   bool `protobuf:"varint,12,opt,name=interleaved,proto3" json:"interleaved,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RunBalance) Reset() {
@@ -588,6 +618,94 @@ func (x *RunBalance) GetLastSealedAtUs() int64 {
 	return 0
 }
 
+func (x *RunBalance) GetMissing() []*NumberRange {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *RunBalance) GetRecentHashes() []byte {
+	if x != nil {
+		return x.RecentHashes
+	}
+	return nil
+}
+
+func (x *RunBalance) GetEvicted() map[string]uint64 {
+	if x != nil {
+		return x.Evicted
+	}
+	return nil
+}
+
+func (x *RunBalance) GetLost() map[string]uint64 {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
+func (x *RunBalance) GetInterleaved() bool {
+	if x != nil {
+		return x.Interleaved
+	}
+	return false
+}
+
+// NumberRange is consecutive batch numbers, both ends included.
+type NumberRange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	First         uint64                 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`
+	Last          uint64                 `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NumberRange) Reset() {
+	*x = NumberRange{}
+	mi := &file_weir_v1_ledger_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NumberRange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NumberRange) ProtoMessage() {}
+
+func (x *NumberRange) ProtoReflect() protoreflect.Message {
+	mi := &file_weir_v1_ledger_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NumberRange.ProtoReflect.Descriptor instead.
+func (*NumberRange) Descriptor() ([]byte, []int) {
+	return file_weir_v1_ledger_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *NumberRange) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *NumberRange) GetLast() uint64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
 // LaneBalance is a record of weir.hosts, key = the host's id, "/" and the lane's name: what one sink has of one host.
 type LaneBalance struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -602,14 +720,16 @@ type LaneBalance struct {
 	// Number of the last batch, by run (hexadecimal): one at or below it is a duplicate.
 	BatchNumbers map[string]uint64 `protobuf:"bytes,7,rep,name=batch_numbers,json=batchNumbers,proto3" json:"batch_numbers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// Rows that the lane's configuration leaves out, by kind.
-	Filtered      map[string]uint64 `protobuf:"bytes,8,rep,name=filtered,proto3" json:"filtered,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Filtered map[string]uint64 `protobuf:"bytes,8,rep,name=filtered,proto3" json:"filtered,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Numbers below the last one that did not come yet, by run (hexadecimal), as in RunBalance.
+	Missing       map[string]*NumberRanges `protobuf:"bytes,9,rep,name=missing,proto3" json:"missing,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LaneBalance) Reset() {
 	*x = LaneBalance{}
-	mi := &file_weir_v1_ledger_proto_msgTypes[5]
+	mi := &file_weir_v1_ledger_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -621,7 +741,7 @@ func (x *LaneBalance) String() string {
 func (*LaneBalance) ProtoMessage() {}
 
 func (x *LaneBalance) ProtoReflect() protoreflect.Message {
-	mi := &file_weir_v1_ledger_proto_msgTypes[5]
+	mi := &file_weir_v1_ledger_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -634,7 +754,7 @@ func (x *LaneBalance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaneBalance.ProtoReflect.Descriptor instead.
 func (*LaneBalance) Descriptor() ([]byte, []int) {
-	return file_weir_v1_ledger_proto_rawDescGZIP(), []int{5}
+	return file_weir_v1_ledger_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LaneBalance) GetHostId() []byte {
@@ -693,6 +813,58 @@ func (x *LaneBalance) GetFiltered() map[string]uint64 {
 	return nil
 }
 
+func (x *LaneBalance) GetMissing() map[string]*NumberRanges {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+// NumberRanges is a set of batch numbers, in order.
+type NumberRanges struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ranges        []*NumberRange         `protobuf:"bytes,1,rep,name=ranges,proto3" json:"ranges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NumberRanges) Reset() {
+	*x = NumberRanges{}
+	mi := &file_weir_v1_ledger_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NumberRanges) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NumberRanges) ProtoMessage() {}
+
+func (x *NumberRanges) ProtoReflect() protoreflect.Message {
+	mi := &file_weir_v1_ledger_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NumberRanges.ProtoReflect.Descriptor instead.
+func (*NumberRanges) Descriptor() ([]byte, []int) {
+	return file_weir_v1_ledger_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *NumberRanges) GetRanges() []*NumberRange {
+	if x != nil {
+		return x.Ranges
+	}
+	return nil
+}
+
 var File_weir_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_weir_v1_ledger_proto_rawDesc = "" +
@@ -727,7 +899,7 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	" \x01(\x04R\babsorbed\x12\x17\n" +
 	"\ain_ring\x18\v \x01(\x04R\x06inRing\x12\x1f\n" +
 	"\vrun_batched\x18\f \x01(\x04R\n" +
-	"runBatched\"\xe1\x05\n" +
+	"runBatched\"\x9e\x06\n" +
 	"\vHostBalance\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\fR\x06hostId\x12!\n" +
 	"\finput_offset\x18\x02 \x01(\x03R\vinputOffset\x12'\n" +
@@ -744,7 +916,9 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\n" +
 	"public_key\x18\v \x01(\fR\tpublicKey\x12;\n" +
 	"\aevicted\x18\f \x03(\v2!.weir.v1.HostBalance.EvictedEntryR\aevicted\x12!\n" +
-	"\fweir_version\x18\r \x01(\tR\vweirVersion\x1a;\n" +
+	"\fweir_version\x18\r \x01(\tR\vweirVersion\x12#\n" +
+	"\rattachment_id\x18\x0e \x01(\fR\fattachmentId\x12\x16\n" +
+	"\x06silent\x18\x0f \x01(\bR\x06silent\x1a;\n" +
 	"\rFindingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a;\n" +
@@ -753,7 +927,7 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a:\n" +
 	"\fEvictedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xb4\x02\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x8f\x05\n" +
 	"\n" +
 	"RunBalance\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12!\n" +
@@ -762,10 +936,25 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\breceived\x18\x04 \x03(\v2!.weir.v1.RunBalance.ReceivedEntryR\breceived\x12\x18\n" +
 	"\astopped\x18\x05 \x01(\bR\astopped\x12\x17\n" +
 	"\aboot_id\x18\x06 \x01(\fR\x06bootId\x12)\n" +
-	"\x11last_sealed_at_us\x18\a \x01(\x03R\x0elastSealedAtUs\x1a;\n" +
+	"\x11last_sealed_at_us\x18\a \x01(\x03R\x0elastSealedAtUs\x12.\n" +
+	"\amissing\x18\b \x03(\v2\x14.weir.v1.NumberRangeR\amissing\x12#\n" +
+	"\rrecent_hashes\x18\t \x01(\fR\frecentHashes\x12:\n" +
+	"\aevicted\x18\n" +
+	" \x03(\v2 .weir.v1.RunBalance.EvictedEntryR\aevicted\x121\n" +
+	"\x04lost\x18\v \x03(\v2\x1d.weir.v1.RunBalance.LostEntryR\x04lost\x12 \n" +
+	"\vinterleaved\x18\f \x01(\bR\vinterleaved\x1a;\n" +
 	"\rReceivedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xf8\x05\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a:\n" +
+	"\fEvictedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a7\n" +
+	"\tLostEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"7\n" +
+	"\vNumberRange\x12\x14\n" +
+	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x12\n" +
+	"\x04last\x18\x02 \x01(\x04R\x04last\"\x88\a\n" +
 	"\vLaneBalance\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\fR\x06hostId\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x12!\n" +
@@ -774,7 +963,8 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\tduplicate\x18\x05 \x03(\v2#.weir.v1.LaneBalance.DuplicateEntryR\tduplicate\x12K\n" +
 	"\rdead_lettered\x18\x06 \x03(\v2&.weir.v1.LaneBalance.DeadLetteredEntryR\fdeadLettered\x12K\n" +
 	"\rbatch_numbers\x18\a \x03(\v2&.weir.v1.LaneBalance.BatchNumbersEntryR\fbatchNumbers\x12>\n" +
-	"\bfiltered\x18\b \x03(\v2\".weir.v1.LaneBalance.FilteredEntryR\bfiltered\x1a<\n" +
+	"\bfiltered\x18\b \x03(\v2\".weir.v1.LaneBalance.FilteredEntryR\bfiltered\x12;\n" +
+	"\amissing\x18\t \x03(\v2!.weir.v1.LaneBalance.MissingEntryR\amissing\x1a<\n" +
 	"\x0eDeliveredEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a<\n" +
@@ -789,7 +979,12 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a;\n" +
 	"\rFilteredEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01B2Z0github.com/weirproject/weir/proto/weir/v1;weirv1b\x06proto3"
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1aQ\n" +
+	"\fMissingEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12+\n" +
+	"\x05value\x18\x02 \x01(\v2\x15.weir.v1.NumberRangesR\x05value:\x028\x01\"<\n" +
+	"\fNumberRanges\x12,\n" +
+	"\x06ranges\x18\x01 \x03(\v2\x14.weir.v1.NumberRangeR\x06rangesB2Z0github.com/weirproject/weir/proto/weir/v1;weirv1b\x06proto3"
 
 var (
 	file_weir_v1_ledger_proto_rawDescOnce sync.Once
@@ -803,43 +998,54 @@ func file_weir_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_weir_v1_ledger_proto_rawDescData
 }
 
-var file_weir_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_weir_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_weir_v1_ledger_proto_goTypes = []any{
-	(*Ledger)(nil),      // 0: weir.v1.Ledger
-	(*ProgramSums)(nil), // 1: weir.v1.ProgramSums
-	(*KindSums)(nil),    // 2: weir.v1.KindSums
-	(*HostBalance)(nil), // 3: weir.v1.HostBalance
-	(*RunBalance)(nil),  // 4: weir.v1.RunBalance
-	(*LaneBalance)(nil), // 5: weir.v1.LaneBalance
-	nil,                 // 6: weir.v1.HostBalance.FindingsEntry
-	nil,                 // 7: weir.v1.HostBalance.ReceivedEntry
-	nil,                 // 8: weir.v1.HostBalance.EvictedEntry
-	nil,                 // 9: weir.v1.RunBalance.ReceivedEntry
-	nil,                 // 10: weir.v1.LaneBalance.DeliveredEntry
-	nil,                 // 11: weir.v1.LaneBalance.DuplicateEntry
-	nil,                 // 12: weir.v1.LaneBalance.DeadLetteredEntry
-	nil,                 // 13: weir.v1.LaneBalance.BatchNumbersEntry
-	nil,                 // 14: weir.v1.LaneBalance.FilteredEntry
+	(*Ledger)(nil),       // 0: weir.v1.Ledger
+	(*ProgramSums)(nil),  // 1: weir.v1.ProgramSums
+	(*KindSums)(nil),     // 2: weir.v1.KindSums
+	(*HostBalance)(nil),  // 3: weir.v1.HostBalance
+	(*RunBalance)(nil),   // 4: weir.v1.RunBalance
+	(*NumberRange)(nil),  // 5: weir.v1.NumberRange
+	(*LaneBalance)(nil),  // 6: weir.v1.LaneBalance
+	(*NumberRanges)(nil), // 7: weir.v1.NumberRanges
+	nil,                  // 8: weir.v1.HostBalance.FindingsEntry
+	nil,                  // 9: weir.v1.HostBalance.ReceivedEntry
+	nil,                  // 10: weir.v1.HostBalance.EvictedEntry
+	nil,                  // 11: weir.v1.RunBalance.ReceivedEntry
+	nil,                  // 12: weir.v1.RunBalance.EvictedEntry
+	nil,                  // 13: weir.v1.RunBalance.LostEntry
+	nil,                  // 14: weir.v1.LaneBalance.DeliveredEntry
+	nil,                  // 15: weir.v1.LaneBalance.DuplicateEntry
+	nil,                  // 16: weir.v1.LaneBalance.DeadLetteredEntry
+	nil,                  // 17: weir.v1.LaneBalance.BatchNumbersEntry
+	nil,                  // 18: weir.v1.LaneBalance.FilteredEntry
+	nil,                  // 19: weir.v1.LaneBalance.MissingEntry
 }
 var file_weir_v1_ledger_proto_depIdxs = []int32{
 	1,  // 0: weir.v1.Ledger.programs:type_name -> weir.v1.ProgramSums
 	2,  // 1: weir.v1.Ledger.kinds:type_name -> weir.v1.KindSums
 	4,  // 2: weir.v1.HostBalance.runs:type_name -> weir.v1.RunBalance
 	0,  // 3: weir.v1.HostBalance.ledger:type_name -> weir.v1.Ledger
-	6,  // 4: weir.v1.HostBalance.findings:type_name -> weir.v1.HostBalance.FindingsEntry
-	7,  // 5: weir.v1.HostBalance.received:type_name -> weir.v1.HostBalance.ReceivedEntry
-	8,  // 6: weir.v1.HostBalance.evicted:type_name -> weir.v1.HostBalance.EvictedEntry
-	9,  // 7: weir.v1.RunBalance.received:type_name -> weir.v1.RunBalance.ReceivedEntry
-	10, // 8: weir.v1.LaneBalance.delivered:type_name -> weir.v1.LaneBalance.DeliveredEntry
-	11, // 9: weir.v1.LaneBalance.duplicate:type_name -> weir.v1.LaneBalance.DuplicateEntry
-	12, // 10: weir.v1.LaneBalance.dead_lettered:type_name -> weir.v1.LaneBalance.DeadLetteredEntry
-	13, // 11: weir.v1.LaneBalance.batch_numbers:type_name -> weir.v1.LaneBalance.BatchNumbersEntry
-	14, // 12: weir.v1.LaneBalance.filtered:type_name -> weir.v1.LaneBalance.FilteredEntry
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	8,  // 4: weir.v1.HostBalance.findings:type_name -> weir.v1.HostBalance.FindingsEntry
+	9,  // 5: weir.v1.HostBalance.received:type_name -> weir.v1.HostBalance.ReceivedEntry
+	10, // 6: weir.v1.HostBalance.evicted:type_name -> weir.v1.HostBalance.EvictedEntry
+	11, // 7: weir.v1.RunBalance.received:type_name -> weir.v1.RunBalance.ReceivedEntry
+	5,  // 8: weir.v1.RunBalance.missing:type_name -> weir.v1.NumberRange
+	12, // 9: weir.v1.RunBalance.evicted:type_name -> weir.v1.RunBalance.EvictedEntry
+	13, // 10: weir.v1.RunBalance.lost:type_name -> weir.v1.RunBalance.LostEntry
+	14, // 11: weir.v1.LaneBalance.delivered:type_name -> weir.v1.LaneBalance.DeliveredEntry
+	15, // 12: weir.v1.LaneBalance.duplicate:type_name -> weir.v1.LaneBalance.DuplicateEntry
+	16, // 13: weir.v1.LaneBalance.dead_lettered:type_name -> weir.v1.LaneBalance.DeadLetteredEntry
+	17, // 14: weir.v1.LaneBalance.batch_numbers:type_name -> weir.v1.LaneBalance.BatchNumbersEntry
+	18, // 15: weir.v1.LaneBalance.filtered:type_name -> weir.v1.LaneBalance.FilteredEntry
+	19, // 16: weir.v1.LaneBalance.missing:type_name -> weir.v1.LaneBalance.MissingEntry
+	5,  // 17: weir.v1.NumberRanges.ranges:type_name -> weir.v1.NumberRange
+	7,  // 18: weir.v1.LaneBalance.MissingEntry.value:type_name -> weir.v1.NumberRanges
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_ledger_proto_init() }
@@ -853,7 +1059,7 @@ func file_weir_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weir_v1_ledger_proto_rawDesc), len(file_weir_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -42,6 +42,8 @@ const (
 	Finding_FINDING_SILENCE Finding = 6
 	// A run ended without weir.stopped: what its collector had not spooled is told by a weir.loss.
 	Finding_FINDING_UNCLEAN_END Finding = 7
+	// Two runs of the host go on at the same time: two machines have its key.
+	Finding_FINDING_CLONED_KEY Finding = 8
 )
 
 // Enum value maps for Finding.
@@ -55,6 +57,7 @@ var (
 		5: "FINDING_UNBALANCED",
 		6: "FINDING_SILENCE",
 		7: "FINDING_UNCLEAN_END",
+		8: "FINDING_CLONED_KEY",
 	}
 	Finding_value = map[string]int32{
 		"FINDING_UNSPECIFIED":   0,
@@ -65,6 +68,7 @@ var (
 		"FINDING_UNBALANCED":    5,
 		"FINDING_SILENCE":       6,
 		"FINDING_UNCLEAN_END":   7,
+		"FINDING_CLONED_KEY":    8,
 	}
 )
 
@@ -511,7 +515,7 @@ const file_weir_v1_self_proto_rawDesc = "" +
 	"\x0fweir.loss.place\x18\x01R\x05place\x12'\n" +
 	"\x06detail\x18\x05 \x03(\rB\x0f\xe2\xe0\x18\v\n" +
 	"\amessage\x18\x01R\x06detail:+\xe2\xe0\x18'\n" +
-	"\tweir.loss\x12\x04host\x1a\x05error\"\x04loss*\x05alert@\x02*\xaa\x02\n" +
+	"\tweir.loss\x12\x04host\x1a\x05error\"\x04loss*\x05alert@\x02*\xd2\x02\n" +
 	"\aFinding\x12\x17\n" +
 	"\x13FINDING_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\vFINDING_GAP\x10\x01\x1a\a\xe2\xe0\x18\x03gap\x12\x1e\n" +
@@ -522,7 +526,9 @@ const file_weir_v1_self_proto_rawDesc = "" +
 	"\x12FINDING_UNBALANCED\x10\x05\x1a\x0e\xe2\xe0\x18\n" +
 	"unbalanced\x12 \n" +
 	"\x0fFINDING_SILENCE\x10\x06\x1a\v\xe2\xe0\x18\asilence\x12(\n" +
-	"\x13FINDING_UNCLEAN_END\x10\a\x1a\x0f\xe2\xe0\x18\vunclean_endB2Z0github.com/weirproject/weir/proto/weir/v1;weirv1b\x06proto3"
+	"\x13FINDING_UNCLEAN_END\x10\a\x1a\x0f\xe2\xe0\x18\vunclean_end\x12&\n" +
+	"\x12FINDING_CLONED_KEY\x10\b\x1a\x0e\xe2\xe0\x18\n" +
+	"cloned_keyB2Z0github.com/weirproject/weir/proto/weir/v1;weirv1b\x06proto3"
 
 var (
 	file_weir_v1_self_proto_rawDescOnce sync.Once
