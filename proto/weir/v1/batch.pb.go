@@ -279,7 +279,7 @@ func (x *EnrichedBatch) GetEnrichment() *Enrichment {
 
 // Batch holds events of one host and run in columns. Every column of a table, of Common and of a group
 // either has one entry a row, or none at all: then each row has 0, which is no value unless the column
-// says "always".
+// says "always". The first column of a table and of Common is never left out: it tells how many rows there are.
 type Batch struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Header      *Header                `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
@@ -1195,8 +1195,9 @@ type Common struct {
 	TimeUs []int64 `protobuf:"zigzag64,2,rep,packed,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`
 	// Where it happened.
 	Cpu []uint32 `protobuf:"varint,3,rep,packed,name=cpu,proto3" json:"cpu,omitempty"`
-	// The sequence number of the sample on its CPU, as the difference to the CPU's sample before in ring
-	// order, less 1; a CPU's first in the batch is counted from 0. Made in the kernel by one counter a CPU.
+	// The sequence number of the sample on its CPU, made in the kernel by one counter a CPU that starts at 1; 0
+	// where the event is not from the kernel. On the wire: the difference to the number in the CPU's row before
+	// that has one, less 1; a CPU's first in the batch is counted from 0.
 	Sequence []int64 `protobuf:"zigzag64,4,rep,packed,name=sequence,proto3" json:"sequence,omitempty"`
 	// Who did it; none: not known, and not guessed.
 	Process []int32 `protobuf:"zigzag32,5,rep,packed,name=process,proto3" json:"process,omitempty"`

@@ -223,7 +223,11 @@ type KindSums struct {
 	// Sent, and not yet in a batch.
 	InRing uint64 `protobuf:"varint,11,opt,name=in_ring,json=inRing,proto3" json:"in_ring,omitempty"`
 	// Rows of this run's batches up to and with this one.
-	RunBatched    uint64 `protobuf:"varint,12,opt,name=run_batched,json=runBatched,proto3" json:"run_batched,omitempty"`
+	RunBatched uint64 `protobuf:"varint,12,opt,name=run_batched,json=runBatched,proto3" json:"run_batched,omitempty"`
+	// What the kernel did not run of the programs that give this kind; a program of several kinds counts in each.
+	Missed uint64 `protobuf:"varint,13,opt,name=missed,proto3" json:"missed,omitempty"`
+	// The kernel does not tell what one of them missed.
+	MissedUnknown bool `protobuf:"varint,14,opt,name=missed_unknown,json=missedUnknown,proto3" json:"missed_unknown,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -340,6 +344,20 @@ func (x *KindSums) GetRunBatched() uint64 {
 		return x.RunBatched
 	}
 	return 0
+}
+
+func (x *KindSums) GetMissed() uint64 {
+	if x != nil {
+		return x.Missed
+	}
+	return 0
+}
+
+func (x *KindSums) GetMissedUnknown() bool {
+	if x != nil {
+		return x.MissedUnknown
+	}
+	return false
 }
 
 // HostBalance is a record of weir.hosts, key = the host's id: the books of one host.
@@ -883,7 +901,7 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\x06merged\x18\x04 \x01(\x04R\x06merged\x12\x12\n" +
 	"\x04seen\x18\x05 \x01(\x04R\x04seen\x12\x16\n" +
 	"\x06missed\x18\x06 \x01(\x04R\x06missed\x12%\n" +
-	"\x0emissed_unknown\x18\a \x01(\bR\rmissedUnknown\"\xcb\x02\n" +
+	"\x0emissed_unknown\x18\a \x01(\bR\rmissedUnknown\"\x8a\x03\n" +
 	"\bKindSums\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04seen\x18\x02 \x01(\x04R\x04seen\x12\x12\n" +
@@ -899,7 +917,9 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	" \x01(\x04R\babsorbed\x12\x17\n" +
 	"\ain_ring\x18\v \x01(\x04R\x06inRing\x12\x1f\n" +
 	"\vrun_batched\x18\f \x01(\x04R\n" +
-	"runBatched\"\x9e\x06\n" +
+	"runBatched\x12\x16\n" +
+	"\x06missed\x18\r \x01(\x04R\x06missed\x12%\n" +
+	"\x0emissed_unknown\x18\x0e \x01(\bR\rmissedUnknown\"\x9e\x06\n" +
 	"\vHostBalance\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\fR\x06hostId\x12!\n" +
 	"\finput_offset\x18\x02 \x01(\x03R\vinputOffset\x12'\n" +
