@@ -24,11 +24,12 @@ type Entry struct {
 	Parent  schema.ProcessKey // zero: unknown, or none
 	Creator schema.ProcessKey // zero: the parent
 
-	Executable    string
+	// The bytes are never written to: entries share them.
+	Executable    []byte
 	ExecutableCut bool
-	Arguments     string // each ended by a NUL byte; at most ArgumentsBytes
+	Arguments     []byte // each ended by a NUL byte; at most ArgumentsBytes
 	ArgumentsCut  bool
-	Comm          string
+	Comm          []byte
 
 	NamespaceTGID    uint32 // 0: the same as in the initial namespace
 	PIDNamespace     uint32 // inode numbers; 0: the initial one

@@ -1,8 +1,8 @@
 package process
 
 import (
+	"bytes"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,20 +16,20 @@ func key(tgid, exec int) schema.ProcessKey {
 
 func TestChildRunsItsCallersProgramUntilItExecs(t *testing.T) {
 	table := NewTable(1 << 20)
-	table.Exec(Entry{Key: key(10, 1), Executable: "/bin/sh", Arguments: "sh\x00"}, 1)
-	table.Fork(Entry{Key: key(11, 1), Parent: key(10, 1), Comm: "sh"}, key(10, 1))
+	table.Exec(Entry{Key: key(10, 1), Executable: []byte("/bin/sh"), Arguments: []byte("sh\x00")}, 1)
+	table.Fork(Entry{Key: key(11, 1), Parent: key(10, 1), Comm: []byte("sh")}, key(10, 1))
 
 	got, _ := table.Lookup(key(11, 1))
-	want := &Entry{Key: key(11, 1), Parent: key(10, 1), Executable: "/bin/sh", Arguments: "sh\x00", Comm: "sh"}
+	want := &Entry{Key: key(11, 1), Parent: key(10, 1), Executable: []byte("/bin/sh"), Arguments: []byte("sh\x00"), Comm: []byte("sh")}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("forked child (-want +got):\n%s", diff)
 	}
 
-	table.Exec(Entry{Key: key(11, 2), Parent: key(10, 1), Executable: "/bin/ls"}, 2)
-	if got, _ := table.Lookup(key(11, 2)); got.Executable != "/bin/ls" {
+	table.Exec(Entry{Key: key(11, 2), Parent: key(10, 1), Executable: []byte("/bin/ls")}, 2)
+	if got, _ := table.Lookup(key(11, 2)); string(got.Executable) != "/bin/ls" {
 		t.Errorf("after exec: executable %q, want /bin/ls", got.Executable)
 	}
-	if got, ok := table.Lookup(key(11, 1)); !ok || got.Executable != "/bin/sh" {
+	if got, ok := table.Lookup(key(11, 1)); !ok || string(got.Executable) != "/bin/sh" {
 		t.Errorf("the program before the exec is forgotten at once: children may still name it")
 	}
 	if table.Len() != 2 {
@@ -56,9 +56,9 @@ func TestEndedProgramIsRememberedForGraceAndThenForgotten(t *testing.T) {
 
 func TestSeedDoesNotOverwriteWhatASampleTold(t *testing.T) {
 	table := NewTable(1 << 20)
-	table.Exec(Entry{Key: key(10, 1), Executable: "/bin/new"}, 1)
-	table.Seed(Entry{Key: key(10, 1), Executable: "/bin/old"})
-	if got, _ := table.Lookup(key(10, 1)); got.Executable != "/bin/new" {
+	table.Exec(Entry{Key: key(10, 1), Executable: []byte("/bin/new")}, 1)
+	table.Seed(Entry{Key: key(10, 1), Executable: []byte("/bin/old")})
+	if got, _ := table.Lookup(key(10, 1)); string(got.Executable) != "/bin/new" {
 		t.Errorf("executable %q, want the sample's", got.Executable)
 	}
 }
@@ -87,7 +87,7 @@ func TestBoundHoldsAndBytesAreTheSumOfEntries(t *testing.T) {
 	table := NewTable(limit)
 	for step := range schema.BootTime(20000) {
 		k := key(random.IntN(60)+1, random.IntN(3)+1)
-		e := Entry{Key: k, Executable: strings.Repeat("x", random.IntN(500))}
+		e := Entry{Key: k, Executable: bytes.Repeat([]byte("x"), random.IntN(500))}
 		switch random.IntN(5) {
 		case 0:
 			table.Fork(e, key(random.IntN(60)+1, 1))
@@ -113,7 +113,7 @@ func TestBoundHoldsAndBytesAreTheSumOfEntries(t *testing.T) {
 
 func BenchmarkForkExecExit(b *testing.B) {
 	table := NewTable(16 << 20)
-	exe := "/usr/lib/gcc/x86_64-linux-gnu/12/cc1"
+	exe := []byte("/usr/lib/gcc/x86_64-linux-gnu/12/cc1")
 	for n := 1; b.Loop(); n++ {
 		at := schema.BootTime(n * 100)
 		table.Fork(Entry{Key: key(n, 1), Parent: key(1, 1)}, key(1, 1))
