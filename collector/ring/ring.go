@@ -1,0 +1,187 @@
+// Package ring reads a BPF ring buffer of the kernel and keeps two positions in it:
+//
+//	 released            read              produced
+//	    │ handed out,      │ not yet read     │
+//	────┴──────────────────┴──────────────────┴────── free: the kernel writes here
+//
+// What is read stays in the ring until Release says that it is safe elsewhere; until then the kernel
+// cannot overwrite it, and a reader that is killed finds it again at its next start. So the ring is the
+// write-ahead log of the spool. (The library's reader gives each sample up as it hands it out.)
+//
+// A wakeup is the dearest part of an event, so the kernel side asks for none until a quarter of the ring
+// is filled, and the reader looks for itself at a deadline.
+//
+// window.go is the core: positions and bytes. This file and mapping.go are the shell around it. A Reader
+// starts no goroutine. It knows nothing of what is in a sample.
+package ring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// pause is the least time between two wakeups. The kernel judges how full the ring is by what is not
+// released, so that while the spool is stuck it would wake the reader for each sample.
+const pause = time.Millisecond
+
+// Reader reads one ring buffer. Read is for one goroutine; Release, Pending and Close may be called by
+// others at the same time.
+type Reader struct {
+	file *os.File // a duplicate of the map's descriptor, in the runtime's poller
+	conn syscall.RawConn
+	woke time.Time // when Read last stopped waiting
+
+	read     atomic.Uint64 // released <= read <= produced
+	released atomic.Uint64 // what the kernel sees as the consumer's position
+
+	reading sync.Mutex // held by Read, so that Close unmaps behind it
+	mapped  sync.Mutex // guards the mapping against Release and Pending after Close
+	ring    *mapping   // nil once closed
+}
+
+// Open maps the ring buffer m, which stays the caller's, and begins at the position that the reader before
+// released last. There must be no other reader.
+func Open(m *ebpf.Map) (*Reader, error) {
+	if m.Type() != ebpf.RingBuf {
+		return nil, fmt.Errorf("open ring %s: is a map of type %s", m, m.Type())
+	}
+	fd, err := unix.FcntlInt(uintptr(m.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open ring %s: duplicate descriptor: %w", m, err)
+	}
+	r, err := open(fd, int(m.MaxEntries()))
+	if err != nil {
+		return nil, fmt.Errorf("open ring %s: %w", m, err)
+	}
+	return r, nil
+}
+
+// open takes fd over.
+func open(fd, size int) (*Reader, error) {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	// A non-blocking descriptor goes into the runtime's poller, which registers it edge-triggered. That
+	// is what is needed: to a level-triggered one the ring is ready for as long as anything is unreleased.
+	file := os.NewFile(uintptr(fd), "ring")
+	conn, err := file.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	// Fails where the descriptor could not be put into the poller: then nothing would end a wait.
+	if err := file.SetReadDeadline(time.Time{}); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	ring, err := mapRing(fd, size)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	r := &Reader{file: file, conn: conn, ring: ring}
+	start := ring.consumer.Load()
+	if err := ring.check(start, ring.producer.Load()); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	r.read.Store(start)
+	r.released.Store(start)
+	return r, nil
+}
+
+// Read waits until the kernel wakes it, a quarter of the ring is unread, wait has passed or ctx has ended,
+// and then calls each for every sample that is complete, in the order in which the kernel reserved them.
+// It returns how many there were and the position behind the last. A sample is valid until it is released
+// or the reader is closed, and must not be written to; each must not call Close.
+//
+// Read stops before a sample that a program is still writing. That ctx has ended is no error: a shutdown
+// reads on with a wait of 0. The errors are os.ErrClosed and *DamagedError.
+func (r *Reader) Read(ctx context.Context, wait time.Duration, each func(sample []byte)) (n int, pos uint64, err error) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	if wait > 0 {
+		err = r.await(ctx, wait)
+	}
+	if r.ring == nil || errors.Is(err, os.ErrClosed) {
+		return 0, r.read.Load(), os.ErrClosed
+	}
+	if err != nil {
+		return 0, r.read.Load(), fmt.Errorf("wait for ring: %w", err)
+	}
+	pos = r.read.Load()
+	n, pos, err = r.ring.walk(pos, r.ring.producer.Load(), each)
+	r.read.Store(pos)
+	return n, pos, err
+}
+
+func (r *Reader) await(ctx context.Context, wait time.Duration) error {
+	time.Sleep(min(wait, pause-time.Since(r.woke)))
+	if err := r.file.SetReadDeadline(time.Now().Add(wait)); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = r.file.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	called := false
+	err := r.conn.Read(func(uintptr) bool {
+		if called {
+			return true // the kernel asked for a wakeup
+		}
+		called = true
+		// A wakeup that came while nobody waited is forgotten. It does not matter: either so much is
+		// unread that we do not wait at all, or the next sample brings the next wakeup, or the deadline.
+		return r.ring == nil || r.ring.producer.Load()-r.read.Load() >= r.ring.size()/4
+	})
+	r.woke = time.Now()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// Release gives what lies before pos back to the kernel. A position that was released before changes
+// nothing; to release what was not read is a mistake in the program, and panics. After Close nothing is
+// released any more.
+func (r *Reader) Release(pos uint64) {
+	r.mapped.Lock()
+	defer r.mapped.Unlock()
+	if pos > r.read.Load() {
+		panic(fmt.Sprintf("ring: release of position %d, read is %d", pos, r.read.Load()))
+	}
+	if r.ring == nil || pos <= r.released.Load() {
+		return
+	}
+	r.released.Store(pos)
+	r.ring.consumer.Store(pos)
+}
+
+// Pending returns the bytes of the ring that the kernel cannot use: unread, or read and not released.
+func (r *Reader) Pending() uint64 {
+	r.mapped.Lock()
+	defer r.mapped.Unlock()
+	if r.ring == nil {
+		return 0
+	}
+	return r.ring.producer.Load() - r.released.Load()
+}
+
+// Close ends a Read that waits, and unmaps the ring: no sample is valid any more. What was not released
+// stays in the ring for the next reader, for as long as the map lives.
+func (r *Reader) Close() error {
+	err := r.file.Close()
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	r.mapped.Lock()
+	defer r.mapped.Unlock()
+	if r.ring == nil {
+		return nil
+	}
+	err = errors.Join(err, r.ring.unmap())
+	r.ring = nil
+	return err
+}

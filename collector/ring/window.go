@@ -1,0 +1,71 @@
+package ring
+
+import (
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+)
+
+// A record is a header of 8 bytes (length and two flags, then a page offset that only the kernel uses)
+// and the sample, padded to a multiple of 8: include/uapi/linux/bpf.h, kernel/bpf/ringbuf.c.
+const (
+	headerSize = 8
+	busyBit    = 1 << 31 // BPF_RINGBUF_BUSY_BIT: a program is still writing
+	discardBit = 1 << 30 // BPF_RINGBUF_DISCARD_BIT: the program thought better of it
+)
+
+// DamagedError says that the ring does not hold what the kernel writes. Nothing behind Pos can be read.
+type DamagedError struct {
+	Pos   uint64
+	Cause string
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("ring: position %d: %s", e.Pos, e.Cause)
+}
+
+// window is the ring's data, mapped twice in a row so that a record that wraps around is one slice. It is
+// the core of the reader: it only reads its bytes, and trusts none of them.
+type window struct {
+	data []byte // twice the ring's size, which is a power of two; 8-byte aligned
+}
+
+func (w window) size() uint64 { return uint64(len(w.data) / 2) }
+
+// check reports positions that no kernel would give.
+func (w window) check(pos, produced uint64) error {
+	switch {
+	case pos%8 != 0 || produced%8 != 0:
+		return &DamagedError{Pos: pos, Cause: fmt.Sprintf("positions %d and %d are not aligned", pos, produced)}
+	case produced-pos > w.size(): // also where produced < pos
+		return &DamagedError{Pos: pos, Cause: fmt.Sprintf("the producer is at %d, further than the ring's %d bytes", produced, w.size())}
+	}
+	return nil
+}
+
+// walk calls each for the samples between pos and produced, up to the first that is still being written.
+// It returns how many there were and the position behind the last record.
+func (w window) walk(pos, produced uint64, each func(sample []byte)) (n int, next uint64, err error) {
+	if err := w.check(pos, produced); err != nil {
+		return 0, pos, err
+	}
+	for pos < produced {
+		start := pos & (w.size() - 1)
+		// Atomic, as the kernel clears the busy bit with xchg: the sample's bytes are visible after it.
+		header := atomic.LoadUint32((*uint32)(unsafe.Pointer(&w.data[start])))
+		if header&busyBit != 0 {
+			break
+		}
+		length := uint64(header &^ discardBit)
+		record := headerSize + (length+7)&^7
+		if record > produced-pos {
+			return n, pos, &DamagedError{Pos: pos, Cause: fmt.Sprintf("a sample of %d bytes, %d were produced", length, produced-pos)}
+		}
+		if header&discardBit == 0 {
+			each(w.data[start+headerSize : start+headerSize+length : start+headerSize+length])
+			n++
+		}
+		pos += record
+	}
+	return n, pos, nil
+}
