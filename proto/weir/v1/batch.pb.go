@@ -1502,7 +1502,7 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\fweir_stopped\x18\x86\a \x01(\v2\x14.weir.v1.WeirStoppedR\vweirStopped\x12>\n" +
 	"\x0eweir_heartbeat\x18\x87\a \x01(\v2\x16.weir.v1.WeirHeartbeatR\rweirHeartbeat\x12,\n" +
 	"\bweir_gap\x18\x88\a \x01(\v2\x10.weir.v1.WeirGapR\aweirGap\x12/\n" +
-	"\tweir_loss\x18\x89\a \x01(\v2\x11.weir.v1.WeirLossR\bweirLoss\"\xfb\b\n" +
+	"\tweir_loss\x18\x89\a \x01(\v2\x11.weir.v1.WeirLossR\bweirLoss\"\x84\t\n" +
 	"\x06Header\x12%\n" +
 	"\x0eschema_version\x18\x01 \x01(\rR\rschemaVersion\x12*\n" +
 	"\ahost_id\x18\x02 \x01(\fB\x11\xe2\xe0\x18\r\n" +
@@ -1510,9 +1510,9 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\aboot_id\x18\x03 \x01(\fB\x16\xe2\xe0\x18\x12\n" +
 	"\fhost.boot.id\x18\r0\x01R\x06bootId\x12?\n" +
 	"\rattachment_id\x18\x04 \x01(\fB\x1a\xe2\xe0\x18\x16\n" +
-	"\x12weir.attachment.id\x18\rR\fattachmentId\x12,\n" +
-	"\x06run_id\x18\x05 \x01(\fB\x15\xe2\xe0\x18\x11\n" +
-	"\vweir.run.id\x18\r0\x01R\x05runId\x12<\n" +
+	"\x12weir.attachment.id\x18\rR\fattachmentId\x123\n" +
+	"\x06run_id\x18\x05 \x01(\fB\x1c\xe2\xe0\x18\x18\n" +
+	"\x12agent.ephemeral_id\x18\r0\x01R\x05runId\x12<\n" +
 	"\fbatch_number\x18\x06 \x01(\x04B\x19\xe2\xe0\x18\x15\n" +
 	"\x11weir.batch.number0\x01R\vbatchNumber\x12-\n" +
 	"\fboot_time_us\x18\a \x01(\x03B\v\xe2\xe0\x18\a\x18\fB\x03µsR\n" +
@@ -1527,9 +1527,9 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x14weir.host.machine_idR\tmachineId\x12<\n" +
 	"\vinstance_id\x18\v \x01(\tB\x1b\xe2\xe0\x18\x17\n" +
 	"\x15weir.host.instance_idR\n" +
-	"instanceId\x12@\n" +
-	"\bhostname\x18\f \x01(\tB$\xe2\xe0\x18 \n" +
-	"\rhost.hostname\x12\x0fdevice.hostnameR\bhostname\x128\n" +
+	"instanceId\x12B\n" +
+	"\bhostname\x18\f \x01(\tB&\xe2\xe0\x18\"\n" +
+	"\rhost.hostname\x12\x0fdevice.hostname8\x06R\bhostname\x128\n" +
 	"\taddresses\x18\r \x03(\fB\x1a\xe2\xe0\x18\x16\n" +
 	"\ahost.ip\x12\tdevice.ip\x18\x03R\taddresses\x12;\n" +
 	"\farchitecture\x18\x0e \x01(\tB\x17\xe2\xe0\x18\x13\n" +
@@ -1549,16 +1549,15 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\n" +
 	"Dictionary\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
-	"\x04size\x18\x02 \x03(\rR\x04size\"\xd1\b\n" +
+	"\x04size\x18\x02 \x03(\rR\x04size\"\x8b\t\n" +
 	"\tProcesses\x12&\n" +
 	"\x04tgid\x18\x01 \x03(\x11B\x12\xe2\xe0\x18\x0e\n" +
 	"\x03pid\x12\x03pid \x010\x01R\x04tgid\x12?\n" +
 	"\bstart_us\x18\x02 \x03(\x12B$\xe2\xe0\x18 \n" +
-	"\x05start\x12\fcreated_time\x18\a \x010\x01B\x03µsR\astartUs\x127\n" +
+	"\x05start\x12\fcreated_time\x18\a \x010\x01B\x03µsR\astartUs\x126\n" +
 	"\n" +
-	"exec_count\x18\x03 \x03(\rB\x18\xe2\xe0\x18\x14\n" +
-	"\n" +
-	"exec_count0\x01J\x04longR\texecCount\x12 \n" +
+	"exec_count\x18\x03 \x03(\rB\x17\xe2\xe0\x18\x13\n" +
+	"\x0fweir.exec_count0\x01R\texecCount\x12 \n" +
 	"\x06parent\x18\x04 \x03(\rB\b\xe2\xe0\x18\x04\x18\x04(\x02R\x06parent\x12\"\n" +
 	"\acreator\x18\x05 \x03(\rB\b\xe2\xe0\x18\x04\x18\x04(\x04R\acreator\x12?\n" +
 	"\n" +
@@ -1567,36 +1566,35 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"executable\x12\tfile.path\x18\x018\x02R\n" +
 	"executable\x126\n" +
 	"\targuments\x18\a \x03(\rB\x18\xe2\xe0\x18\x14\n" +
-	"\x04args\x12\bcmd_line\x18\x028\x03R\targuments\x123\n" +
-	"\rarguments_cut\x18\b \x03(\bB\x0e\xe2\xe0\x18\n" +
-	"\n" +
-	"\bargs_cutR\fargumentsCut\x12'\n" +
+	"\x04args\x12\bcmd_line\x18\x028\x03R\targuments\x128\n" +
+	"\rarguments_cut\x18\b \x03(\bB\x13\xe2\xe0\x18\x0f\n" +
+	"\rweir.args_cutR\fargumentsCut\x12'\n" +
 	"\x04comm\x18\t \x03(\rB\x13\xe2\xe0\x18\x0f\n" +
-	"\vthread.name\x18\x01R\x04comm\x12:\n" +
+	"\vthread.name\x18\x01R\x04comm\x121\n" +
 	"\x0enamespace_tgid\x18\n" +
-	" \x03(\rB\x13\xe2\xe0\x18\x0f\n" +
-	"\rnamespace_pidR\rnamespaceTgid\x129\n" +
-	"\rpid_namespace\x18\v \x03(\rB\x14\xe2\xe0\x18\x10\n" +
-	"\x0enamespaces.pidR\fpidNamespace\x12?\n" +
-	"\x0fmount_namespace\x18\f \x03(\rB\x16\xe2\xe0\x18\x12\n" +
-	"\x10namespaces.mountR\x0emountNamespace\x12E\n" +
-	"\x11network_namespace\x18\r \x03(\rB\x18\xe2\xe0\x18\x14\n" +
-	"\x12namespaces.networkR\x10networkNamespace\x12<\n" +
-	"\x0euser_namespace\x18\x0e \x03(\rB\x15\xe2\xe0\x18\x11\n" +
-	"\x0fnamespaces.userR\ruserNamespace\x12.\n" +
-	"\tlogin_uid\x18\x0f \x03(\rB\x11\xe2\xe0\x18\r\n" +
-	"\tlogin_uid \x02R\bloginUid\x12:\n" +
-	"\raudit_session\x18\x10 \x03(\rB\x15\xe2\xe0\x18\x11\n" +
-	"\raudit_session \x02R\fauditSession\x12\"\n" +
-	"\x03tty\x18\x11 \x03(\rB\x10\xe2\xe0\x18\f\n" +
-	"\n" +
-	"tty.deviceR\x03tty\x122\n" +
+	" \x03(\rB\n" +
+	"\xe2\xe0\x18\x06\n" +
+	"\x04vpidR\rnamespaceTgid\x12=\n" +
+	"\rpid_namespace\x18\v \x03(\rB\x18\xe2\xe0\x18\x14\n" +
+	"\x12weir.namespace.pidR\fpidNamespace\x12C\n" +
+	"\x0fmount_namespace\x18\f \x03(\rB\x1a\xe2\xe0\x18\x16\n" +
+	"\x14weir.namespace.mountR\x0emountNamespace\x12I\n" +
+	"\x11network_namespace\x18\r \x03(\rB\x1c\xe2\xe0\x18\x18\n" +
+	"\x16weir.namespace.networkR\x10networkNamespace\x12@\n" +
+	"\x0euser_namespace\x18\x0e \x03(\rB\x19\xe2\xe0\x18\x15\n" +
+	"\x13weir.namespace.userR\ruserNamespace\x12<\n" +
+	"\tlogin_uid\x18\x0f \x03(\rB\x1f\xe2\xe0\x18\x1b\n" +
+	"\x0eweir.login_uid \x02J\akeywordR\bloginUid\x12?\n" +
+	"\raudit_session\x18\x10 \x03(\rB\x1a\xe2\xe0\x18\x16\n" +
+	"\x12weir.audit_session \x02R\fauditSession\x12)\n" +
+	"\x03tty\x18\x11 \x03(\rB\x17\xe2\xe0\x18\x13\n" +
+	"\x0ftty.char_device\x18\x14R\x03tty\x122\n" +
 	"\asession\x18\x12 \x03(\rB\x18\xe2\xe0\x18\x14\n" +
-	"\x12session_leader.pidR\asession\x12;\n" +
-	"\x0eexecutable_cut\x18\x13 \x03(\bB\x14\xe2\xe0\x18\x10\n" +
-	"\x0eexecutable_cutR\rexecutableCut\x12A\n" +
-	"\tknowledge\x18\x14 \x03(\x0e2\x12.weir.v1.KnowledgeB\x0f\xe2\xe0\x18\v\n" +
-	"\tknowledgeR\tknowledge:\x04\xea\xe0\x18\x00\"\xbe\x03\n" +
+	"\x12session_leader.pidR\asession\x12@\n" +
+	"\x0eexecutable_cut\x18\x13 \x03(\bB\x19\xe2\xe0\x18\x15\n" +
+	"\x13weir.executable_cutR\rexecutableCut\x12F\n" +
+	"\tknowledge\x18\x14 \x03(\x0e2\x12.weir.v1.KnowledgeB\x14\xe2\xe0\x18\x10\n" +
+	"\x0eweir.knowledgeR\tknowledge:\x0f\xea\xe0\x18\v\x12\tentity_id\"\xc0\x03\n" +
 	"\vCredentials\x12G\n" +
 	"\x03uid\x18\x01 \x03(\rB5\xe2\xe0\x181\n" +
 	"\x14process.real_user.id\x12\x0eactor.user.uid0\x01J\akeywordR\x03uid\x128\n" +
@@ -1607,15 +1605,15 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x04egid\x18\x04 \x03(\rB\x1e\xe2\xe0\x18\x1a\n" +
 	"\ruser.group.id0\x01J\akeywordR\x04egid\x12K\n" +
 	"\teffective\x18\x05 \x03(\x04B-\xe2\xe0\x18)\n" +
-	"%process.thread.capabilities.effective\x18\vR\teffective\x12?\n" +
-	"\tuser_name\x18\x06 \x03(\rB\"\xe2\xe0\x18\x1e\n" +
-	"\tuser.name\x12\x0factor.user.name\x18\x01R\buserName\x126\n" +
+	"%process.thread.capabilities.effective\x18\vR\teffective\x12A\n" +
+	"\tuser_name\x18\x06 \x03(\rB$\xe2\xe0\x18 \n" +
+	"\tuser.name\x12\x0factor.user.name\x18\x018\aR\buserName\x126\n" +
 	"\n" +
 	"group_name\x18\a \x03(\rB\x17\xe2\xe0\x18\x13\n" +
-	"\x0fuser.group.name\x18\x01R\tgroupName:\x04\xea\xe0\x18\x00\"\x88\x02\n" +
-	"\aCgroups\x12&\n" +
-	"\x02id\x18\x01 \x03(\x04B\x16\xe2\xe0\x18\x12\n" +
-	"\x0eweir.cgroup.id0\x01R\x02id\x12,\n" +
+	"\x0fuser.group.name\x18\x01R\tgroupName:\x04\xea\xe0\x18\x00\"\x91\x02\n" +
+	"\aCgroups\x12/\n" +
+	"\x02id\x18\x01 \x03(\x04B\x1f\xe2\xe0\x18\x1b\n" +
+	"\x0eweir.cgroup.id0\x01J\akeywordR\x02id\x12,\n" +
 	"\x04name\x18\x02 \x03(\rB\x18\xe2\xe0\x18\x14\n" +
 	"\x10weir.cgroup.name\x18\x01R\x04name\x12F\n" +
 	"\fcontainer_id\x18\x03 \x03(\rB#\xe2\xe0\x18\x1f\n" +
@@ -1624,9 +1622,10 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x11container.runtime\x12\x11container.runtime\x18\x01R\x10containerRuntime:\x04\xea\xe0\x18\x00\".\n" +
 	"\x05Rungs\x12%\n" +
 	"\x04name\x18\x01 \x03(\rB\x11\xe2\xe0\x18\r\n" +
-	"\tweir.rung\x18\x01R\x04name\"\xa7\x03\n" +
-	"\x06Common\x12\x1c\n" +
-	"\x04kind\x18\x01 \x03(\rB\b\xe2\xe0\x18\x04\x18\x100\x01R\x04kind\x12:\n" +
+	"\tweir.rung\x18\x01R\x04name\"\xca\x03\n" +
+	"\x06Common\x12'\n" +
+	"\x04kind\x18\x01 \x03(\rB\x13\xe2\xe0\x18\x0f\n" +
+	"\tweir.kind\x18\x100\x01R\x04kind\x12:\n" +
 	"\atime_us\x18\x02 \x03(\x12B!\xe2\xe0\x18\x1d\n" +
 	"\n" +
 	"@timestamp\x12\x04time\x18\a \x010\x01B\x03µsR\x06timeUs\x12\"\n" +
@@ -1635,14 +1634,15 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\bsequence\x18\x04 \x03(\x12B\x14\xe2\xe0\x18\x10\n" +
 	"\x0eevent.sequenceR\bsequence\x12$\n" +
 	"\aprocess\x18\x05 \x03(\x11B\n" +
-	"\xe2\xe0\x18\x06\x18\x04 \x01(\x01R\aprocess\x12D\n" +
-	"\x06thread\x18\x06 \x03(\x11B,\xe2\xe0\x18(\n" +
-	"\x11process.thread.id\x12\x11actor.process.tid0\x01R\x06thread\x12(\n" +
+	"\xe2\xe0\x18\x06\x18\x04 \x01(\x01R\aprocess\x12F\n" +
+	"\x06thread\x18\x06 \x03(\x11B.\xe2\xe0\x18*\n" +
+	"\x11process.thread.id\x12\x11actor.process.tid\x18\x110\x01R\x06thread\x12(\n" +
 	"\vcredentials\x18\a \x03(\rB\x06\xe2\xe0\x18\x02\x18\x05R\vcredentials\x12\x1e\n" +
 	"\x06cgroup\x18\b \x03(\rB\x06\xe2\xe0\x18\x02\x18\x06R\x06cgroup\x12\x1a\n" +
-	"\x04rung\x18\t \x03(\rB\x06\xe2\xe0\x18\x02\x18\x0fR\x04rung\x12\x1b\n" +
+	"\x04rung\x18\t \x03(\rB\x06\xe2\xe0\x18\x02\x18\x0fR\x04rung\x121\n" +
 	"\tself_test\x18\n" +
-	" \x03(\bR\bselfTest\"G\n" +
+	" \x03(\bB\x14\xe2\xe0\x18\x10\n" +
+	"\x0eweir.self_testR\bselfTest\"G\n" +
 	"\x05Group\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +

@@ -97,7 +97,8 @@ type Enrichment struct {
 	// The broker's time of the record.
 	ReceivedAtUs int64 `protobuf:"varint,7,opt,name=received_at_us,json=receivedAtUs,proto3" json:"received_at_us,omitempty"`
 	// Host's clock less broker's when the batch was sealed, as far as known: an upper bound of the skew.
-	ClockSkewUs     int64  `protobuf:"zigzag64,8,opt,name=clock_skew_us,json=clockSkewUs,proto3" json:"clock_skew_us,omitempty"`
+	ClockSkewUs int64 `protobuf:"zigzag64,8,opt,name=clock_skew_us,json=clockSkewUs,proto3" json:"clock_skew_us,omitempty"`
+	// Said of every event of the batch.
 	Joined          Joined `protobuf:"varint,9,opt,name=joined,proto3,enum=weir.v1.Joined" json:"joined,omitempty"`
 	EnricherVersion string `protobuf:"bytes,10,opt,name=enricher_version,json=enricherVersion,proto3" json:"enricher_version,omitempty"`
 	unknownFields   protoimpl.UnknownFields
@@ -749,7 +750,7 @@ var File_weir_v1_enrichment_proto protoreflect.FileDescriptor
 
 const file_weir_v1_enrichment_proto_rawDesc = "" +
 	"\n" +
-	"\x18weir/v1/enrichment.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\xf7\x02\n" +
+	"\x18weir/v1/enrichment.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\x90\x03\n" +
 	"\n" +
 	"Enrichment\x12/\n" +
 	"\tinstances\x18\x01 \x03(\v2\x11.weir.v1.InstanceR\tinstances\x12)\n" +
@@ -759,10 +760,11 @@ const file_weir_v1_enrichment_proto_rawDesc = "" +
 	"\tpartition\x18\x05 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x06 \x01(\x03R\x06offset\x12$\n" +
 	"\x0ereceived_at_us\x18\a \x01(\x03R\freceivedAtUs\x12\"\n" +
-	"\rclock_skew_us\x18\b \x01(\x12R\vclockSkewUs\x12'\n" +
-	"\x06joined\x18\t \x01(\x0e2\x0f.weir.v1.JoinedR\x06joined\x12)\n" +
+	"\rclock_skew_us\x18\b \x01(\x12R\vclockSkewUs\x12:\n" +
+	"\x06joined\x18\t \x01(\x0e2\x0f.weir.v1.JoinedB\x11\xe2\xe0\x18\r\n" +
+	"\vweir.joinedR\x06joined\x12)\n" +
 	"\x10enricher_version\x18\n" +
-	" \x01(\tR\x0fenricherVersion\"N\n" +
+	" \x01(\tR\x0fenricherVersion:\x04\xea\xe0\x18\x00\"N\n" +
 	"\x04Span\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\rR\x04rows\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\rR\binstance\x12\x16\n" +

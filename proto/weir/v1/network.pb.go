@@ -448,7 +448,7 @@ var File_weir_v1_network_proto protoreflect.FileDescriptor
 
 const file_weir_v1_network_proto_rawDesc = "" +
 	"\n" +
-	"\x15weir/v1/network.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\xfe\x05\n" +
+	"\x15weir/v1/network.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\xb3\x06\n" +
 	"\x0eNetworkConnect\x12<\n" +
 	"\x06source\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\x06source\x12E\n" +
@@ -461,9 +461,9 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\x10destination.port\x12\x11dst_endpoint.portR\x0fdestinationPort\x12*\n" +
 	"\x05errno\x18\x05 \x03(\rB\x14\xe2\xe0\x18\x10\n" +
 	"\n" +
-	"error.code\x18\t8\x01R\x05errno\x12G\n" +
-	"\x0efailed_unknown\x18\x06 \x03(\bB \xe2\xe0\x18\x1c\n" +
-	"\x1aweir.network.errno_unknownR\rfailedUnknown\x12>\n" +
+	"error.code\x18\t8\x01R\x05errno\x12I\n" +
+	"\x0efailed_unknown\x18\x06 \x03(\bB\"\xe2\xe0\x18\x1e\n" +
+	"\x1aweir.network.errno_unknown8\x01R\rfailedUnknown\x12>\n" +
 	"\n" +
 	"latency_us\x18\a \x03(\x04B\x1f\xe2\xe0\x18\x1b\n" +
 	"\x0eevent.duration\x18\b0\x018\x05B\x03µsR\tlatencyUs\x12I\n" +
@@ -471,12 +471,13 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\x16weir.network.namespaceR\x10networkNamespace\x12?\n" +
 	"\vipv4_mapped\x18\t \x03(\bB\x1e\xe2\xe0\x18\x1a\n" +
 	"\x18weir.network.ipv4_mappedR\n" +
-	"ipv4Mapped\x12@\n" +
+	"ipv4Mapped\x12:\n" +
 	"\x06socket\x18\n" +
-	" \x03(\x04B(\xe2\xe0\x18$\n" +
-	"\x13weir.network.socketJ\runsigned_longR\x06socket:A\xe2\xe0\x18=\n" +
+	" \x03(\x04B\"\xe2\xe0\x18\x1e\n" +
+	"\x13weir.network.socketJ\akeywordR\x06socket:z\xe2\xe0\x18v\n" +
 	"\x0fnetwork.connect\x12\anetwork\x1a\x05start\x1a\n" +
-	"connection\"\aconnect0\xa1\x1f8\x01@\x01\"\xff\x02\n" +
+	"connection\"\aconnect0\xa1\x1f8\x01@\x01J7\n" +
+	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\xb8\x03\n" +
 	"\rNetworkListen\x12>\n" +
 	"\aaddress\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\aaddress\x128\n" +
@@ -488,8 +489,9 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\x16weir.network.namespaceR\x10networkNamespace\x12<\n" +
 	"\n" +
 	"dual_stack\x18\x05 \x03(\bB\x1d\xe2\xe0\x18\x19\n" +
-	"\x17weir.network.dual_stackR\tdualStack:3\xe2\xe0\x18/\n" +
-	"\x0enetwork.listen\x12\anetwork\x1a\x05start\"\x06listen0\xa1\x1f8\a@\x01\"\x95\t\n" +
+	"\x17weir.network.dual_stackR\tdualStack:l\xe2\xe0\x18h\n" +
+	"\x0enetwork.listen\x12\anetwork\x1a\x05start\"\x06listen0\xa1\x1f8\a@\x01J7\n" +
+	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\xc8\t\n" +
 	"\fNetworkClose\x12<\n" +
 	"\x06source\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\x06source\x12E\n" +
@@ -522,13 +524,14 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\x16weir.network.namespaceR\x10networkNamespace\x12?\n" +
 	"\vipv4_mapped\x18\r \x03(\bB\x1e\xe2\xe0\x18\x1a\n" +
 	"\x18weir.network.ipv4_mappedR\n" +
-	"ipv4Mapped\x12@\n" +
-	"\x06socket\x18\x0e \x03(\x04B(\xe2\xe0\x18$\n" +
-	"\x13weir.network.socketJ\runsigned_longR\x06socket\x12J\n" +
+	"ipv4Mapped\x12:\n" +
+	"\x06socket\x18\x0e \x03(\x04B\"\xe2\xe0\x18\x1e\n" +
+	"\x13weir.network.socketJ\akeywordR\x06socket\x12J\n" +
 	"\x0factor_is_closer\x18\x0f \x03(\bB\"\xe2\xe0\x18\x1e\n" +
-	"\x1cweir.network.actor_is_closerR\ractorIsCloser:;\xe2\xe0\x187\n" +
+	"\x1cweir.network.actor_is_closerR\ractorIsCloser:t\xe2\xe0\x18p\n" +
 	"\rnetwork.close\x12\anetwork\x1a\x03end\x1a\n" +
-	"connection\"\x05close0\xa1\x1f8\x02@\x01*n\n" +
+	"connection\"\x05close0\xa1\x1f8\x02@\x01J7\n" +
+	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp*n\n" +
 	"\tDirection\x12\x19\n" +
 	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x12DIRECTION_OUTBOUND\x10\x01\x1a\n" +

@@ -116,6 +116,14 @@ const (
 	Form_FORM_RUNG Form = 15
 	// Number of the kind's column group; shown as the kind's name.
 	Form_FORM_KIND Form = 16
+	// Thread id less the actor's process id; shown as the thread id. None where there is no actor.
+	Form_FORM_THREAD Form = 17
+	// Device number, major << 20 | minor; shown as "major:minor", such as "259:1".
+	Form_FORM_DEVICE Form = 18
+	// Mode of an inode; its permissions are shown in octal, such as "4755".
+	Form_FORM_MODE Form = 19
+	// Device number of a terminal, major << 8 | minor; shown as two numbers, major and minor below the path.
+	Form_FORM_TTY Form = 20
 )
 
 // Enum value maps for Form.
@@ -138,6 +146,10 @@ var (
 		14: "FORM_DICTIONARY_ID",
 		15: "FORM_RUNG",
 		16: "FORM_KIND",
+		17: "FORM_THREAD",
+		18: "FORM_DEVICE",
+		19: "FORM_MODE",
+		20: "FORM_TTY",
 	}
 	Form_value = map[string]int32{
 		"FORM_UNSPECIFIED":   0,
@@ -157,6 +169,10 @@ var (
 		"FORM_DICTIONARY_ID": 14,
 		"FORM_RUNG":          15,
 		"FORM_KIND":          16,
+		"FORM_THREAD":        17,
+		"FORM_DEVICE":        18,
+		"FORM_MODE":          19,
+		"FORM_TTY":           20,
 	}
 )
 
@@ -309,16 +325,20 @@ type Transform int32
 
 const (
 	Transform_TRANSFORM_UNSPECIFIED Transform = 0
-	// errno: also event.outcome, "success" where it is 0 and "failure" otherwise.
+	// errno or the like: also event.outcome, "failure" where a column that says so is not 0, else "success".
 	Transform_TRANSFORM_OUTCOME Transform = 1
 	// Path: also the last part beside it, such as process.name beside process.executable.
 	Transform_TRANSFORM_BASENAME Transform = 2
-	// Arguments: also process.command_line (joined by spaces) and process.args_count.
+	// Arguments: also command_line beside them, joined by spaces.
 	Transform_TRANSFORM_COMMAND_LINE Transform = 3
-	// Address of the actor's end: also source.address or destination.address, related.ip, network.type.
+	// Address of one end: also source.address or destination.address beside it, related.ip, network.type.
 	Transform_TRANSFORM_ENDPOINT Transform = 4
 	// Duration: also event.start, the event's time less the duration.
 	Transform_TRANSFORM_START Transform = 5
+	// Name of a host: also host.name, related.hosts.
+	Transform_TRANSFORM_HOST Transform = 6
+	// Name of a user: also related.user.
+	Transform_TRANSFORM_USER Transform = 7
 )
 
 // Enum value maps for Transform.
@@ -330,6 +350,8 @@ var (
 		3: "TRANSFORM_COMMAND_LINE",
 		4: "TRANSFORM_ENDPOINT",
 		5: "TRANSFORM_START",
+		6: "TRANSFORM_HOST",
+		7: "TRANSFORM_USER",
 	}
 	Transform_value = map[string]int32{
 		"TRANSFORM_UNSPECIFIED":  0,
@@ -338,6 +360,8 @@ var (
 		"TRANSFORM_COMMAND_LINE": 3,
 		"TRANSFORM_ENDPOINT":     4,
 		"TRANSFORM_START":        5,
+		"TRANSFORM_HOST":         6,
+		"TRANSFORM_USER":         7,
 	}
 )
 
@@ -386,7 +410,9 @@ type Kind struct {
 	// OCSF activity_id within the class, such as 1 (Launch).
 	OcsfActivity uint32 `protobuf:"varint,7,opt,name=ocsf_activity,json=ocsfActivity,proto3" json:"ocsf_activity,omitempty"`
 	// Who makes the event.
-	Origin        Origin `protobuf:"varint,8,opt,name=origin,proto3,enum=weir.v1.Origin" json:"origin,omitempty"`
+	Origin Origin `protobuf:"varint,8,opt,name=origin,proto3,enum=weir.v1.Origin" json:"origin,omitempty"`
+	// What every event of the kind has.
+	Constants     []*Constant `protobuf:"bytes,9,rep,name=constants,proto3" json:"constants,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -477,19 +503,94 @@ func (x *Kind) GetOrigin() Origin {
 	return Origin_ORIGIN_UNSPECIFIED
 }
 
+func (x *Kind) GetConstants() []*Constant {
+	if x != nil {
+		return x.Constants
+	}
+	return nil
+}
+
+// Constant is a value that every event of a kind has.
+type Constant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path in the ECS document, such as "network.transport".
+	Ecs string `protobuf:"bytes,1,opt,name=ecs,proto3" json:"ecs,omitempty"`
+	// Path in the OCSF event.
+	Ocsf string `protobuf:"bytes,2,opt,name=ocsf,proto3" json:"ocsf,omitempty"`
+	// The value, such as "tcp".
+	Value         string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Constant) Reset() {
+	*x = Constant{}
+	mi := &file_weir_v1_options_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Constant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Constant) ProtoMessage() {}
+
+func (x *Constant) ProtoReflect() protoreflect.Message {
+	mi := &file_weir_v1_options_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Constant.ProtoReflect.Descriptor instead.
+func (*Constant) Descriptor() ([]byte, []int) {
+	return file_weir_v1_options_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Constant) GetEcs() string {
+	if x != nil {
+		return x.Ecs
+	}
+	return ""
+}
+
+func (x *Constant) GetOcsf() string {
+	if x != nil {
+		return x.Ocsf
+	}
+	return ""
+}
+
+func (x *Constant) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 // Table describes messages that are rendered once a batch.
 type Table struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Path of the ECS object that the columns' paths are relative to; empty where a column that refers to
-	// the table gives it, by its role.
-	Ecs           string `protobuf:"bytes,1,opt,name=ecs,proto3" json:"ecs,omitempty"`
+	// the table gives it, by its role. A column's path that begins with "weir." is none of ECS's: it is put
+	// below weir, so that weir.exec_count of the entry at process.parent is weir.process.parent.exec_count.
+	Ecs string `protobuf:"bytes,1,opt,name=ecs,proto3" json:"ecs,omitempty"`
+	// Processes: path of the entry's identity beside the columns: the first 16 bytes of SHA-256 of the boot
+	// id and of tgid, start and exec count (4, 8 and 4 bytes, big endian), as 32 hexadecimal digits.
+	EntityId      string `protobuf:"bytes,2,opt,name=entity_id,json=entityId,proto3" json:"entity_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Table) Reset() {
 	*x = Table{}
-	mi := &file_weir_v1_options_proto_msgTypes[1]
+	mi := &file_weir_v1_options_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +602,7 @@ func (x *Table) String() string {
 func (*Table) ProtoMessage() {}
 
 func (x *Table) ProtoReflect() protoreflect.Message {
-	mi := &file_weir_v1_options_proto_msgTypes[1]
+	mi := &file_weir_v1_options_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,12 +615,19 @@ func (x *Table) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Table.ProtoReflect.Descriptor instead.
 func (*Table) Descriptor() ([]byte, []int) {
-	return file_weir_v1_options_proto_rawDescGZIP(), []int{1}
+	return file_weir_v1_options_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Table) GetEcs() string {
 	if x != nil {
 		return x.Ecs
+	}
+	return ""
+}
+
+func (x *Table) GetEntityId() string {
+	if x != nil {
+		return x.EntityId
 	}
 	return ""
 }
@@ -545,7 +653,8 @@ type Field struct {
 	Transform Transform `protobuf:"varint,7,opt,name=transform,proto3,enum=weir.v1.Transform" json:"transform,omitempty"`
 	// Unit, such as "bytes" or "µs"; for the reference.
 	Unit string `protobuf:"bytes,8,opt,name=unit,proto3" json:"unit,omitempty"`
-	// Elasticsearch field type where the one that follows from form and type is not wanted.
+	// Elasticsearch field type where the one that follows from form and type is not wanted. "keyword" on a
+	// number, which then is an identifier, makes a string of it.
 	Mapping       string `protobuf:"bytes,9,opt,name=mapping,proto3" json:"mapping,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -553,7 +662,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_weir_v1_options_proto_msgTypes[2]
+	mi := &file_weir_v1_options_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -565,7 +674,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_weir_v1_options_proto_msgTypes[2]
+	mi := &file_weir_v1_options_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -578,7 +687,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_weir_v1_options_proto_rawDescGZIP(), []int{2}
+	return file_weir_v1_options_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Field) GetEcs() string {
@@ -712,7 +821,7 @@ var File_weir_v1_options_proto protoreflect.FileDescriptor
 
 const file_weir_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\x15weir/v1/options.proto\x12\aweir.v1\x1a google/protobuf/descriptor.proto\"\xee\x01\n" +
+	"\x15weir/v1/options.proto\x12\aweir.v1\x1a google/protobuf/descriptor.proto\"\x9f\x02\n" +
 	"\x04Kind\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bcategory\x18\x02 \x03(\tR\bcategory\x12\x12\n" +
@@ -723,9 +832,15 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"ocsf_class\x18\x06 \x01(\rR\tocsfClass\x12#\n" +
 	"\rocsf_activity\x18\a \x01(\rR\focsfActivity\x12'\n" +
-	"\x06origin\x18\b \x01(\x0e2\x0f.weir.v1.OriginR\x06origin\"\x19\n" +
+	"\x06origin\x18\b \x01(\x0e2\x0f.weir.v1.OriginR\x06origin\x12/\n" +
+	"\tconstants\x18\t \x03(\v2\x11.weir.v1.ConstantR\tconstants\"F\n" +
+	"\bConstant\x12\x10\n" +
+	"\x03ecs\x18\x01 \x01(\tR\x03ecs\x12\x12\n" +
+	"\x04ocsf\x18\x02 \x01(\tR\x04ocsf\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\"6\n" +
 	"\x05Table\x12\x10\n" +
-	"\x03ecs\x18\x01 \x01(\tR\x03ecs\"\x9a\x02\n" +
+	"\x03ecs\x18\x01 \x01(\tR\x03ecs\x12\x1b\n" +
+	"\tentity_id\x18\x02 \x01(\tR\bentityId\"\x9a\x02\n" +
 	"\x05Field\x12\x10\n" +
 	"\x03ecs\x18\x01 \x01(\tR\x03ecs\x12\x12\n" +
 	"\x04ocsf\x18\x02 \x01(\tR\x04ocsf\x12!\n" +
@@ -740,7 +855,7 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rORIGIN_KERNEL\x10\x01\x12\x14\n" +
 	"\x10ORIGIN_COLLECTOR\x10\x02\x12\x13\n" +
-	"\x0fORIGIN_ENRICHER\x10\x03*\xc0\x02\n" +
+	"\x0fORIGIN_ENRICHER\x10\x03*\xff\x02\n" +
 	"\x04Form\x12\x14\n" +
 	"\x10FORM_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tFORM_TEXT\x10\x01\x12\x12\n" +
@@ -760,7 +875,11 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\aFORM_ID\x10\r\x12\x16\n" +
 	"\x12FORM_DICTIONARY_ID\x10\x0e\x12\r\n" +
 	"\tFORM_RUNG\x10\x0f\x12\r\n" +
-	"\tFORM_KIND\x10\x10*O\n" +
+	"\tFORM_KIND\x10\x10\x12\x0f\n" +
+	"\vFORM_THREAD\x10\x11\x12\x0f\n" +
+	"\vFORM_DEVICE\x10\x12\x12\r\n" +
+	"\tFORM_MODE\x10\x13\x12\f\n" +
+	"\bFORM_TTY\x10\x14*O\n" +
 	"\bEncoding\x12\x18\n" +
 	"\x14ENCODING_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eENCODING_DELTA\x10\x01\x12\x15\n" +
@@ -772,14 +891,16 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\vROLE_PARENT\x10\x02\x12\x0f\n" +
 	"\vROLE_TARGET\x10\x03\x12\x10\n" +
 	"\fROLE_CREATOR\x10\x04\x12\x17\n" +
-	"\x13ROLE_SESSION_LEADER\x10\x05*\x9e\x01\n" +
+	"\x13ROLE_SESSION_LEADER\x10\x05*\xc6\x01\n" +
 	"\tTransform\x12\x19\n" +
 	"\x15TRANSFORM_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TRANSFORM_OUTCOME\x10\x01\x12\x16\n" +
 	"\x12TRANSFORM_BASENAME\x10\x02\x12\x1a\n" +
 	"\x16TRANSFORM_COMMAND_LINE\x10\x03\x12\x16\n" +
 	"\x12TRANSFORM_ENDPOINT\x10\x04\x12\x13\n" +
-	"\x0fTRANSFORM_START\x10\x05:D\n" +
+	"\x0fTRANSFORM_START\x10\x05\x12\x12\n" +
+	"\x0eTRANSFORM_HOST\x10\x06\x12\x12\n" +
+	"\x0eTRANSFORM_USER\x10\a:D\n" +
 	"\x04kind\x12\x1f.google.protobuf.MessageOptions\x18\x8c\x8c\x03 \x01(\v2\r.weir.v1.KindR\x04kind:G\n" +
 	"\x05table\x12\x1f.google.protobuf.MessageOptions\x18\x8d\x8c\x03 \x01(\v2\x0e.weir.v1.TableR\x05table:E\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\x8c\x8c\x03 \x01(\v2\x0e.weir.v1.FieldR\x05field:9\n" +
@@ -798,7 +919,7 @@ func file_weir_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_weir_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_weir_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_weir_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_weir_v1_options_proto_goTypes = []any{
 	(Origin)(0),                           // 0: weir.v1.Origin
 	(Form)(0),                             // 1: weir.v1.Form
@@ -806,30 +927,32 @@ var file_weir_v1_options_proto_goTypes = []any{
 	(Role)(0),                             // 3: weir.v1.Role
 	(Transform)(0),                        // 4: weir.v1.Transform
 	(*Kind)(nil),                          // 5: weir.v1.Kind
-	(*Table)(nil),                         // 6: weir.v1.Table
-	(*Field)(nil),                         // 7: weir.v1.Field
-	(*descriptorpb.MessageOptions)(nil),   // 8: google.protobuf.MessageOptions
-	(*descriptorpb.FieldOptions)(nil),     // 9: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 10: google.protobuf.EnumValueOptions
+	(*Constant)(nil),                      // 6: weir.v1.Constant
+	(*Table)(nil),                         // 7: weir.v1.Table
+	(*Field)(nil),                         // 8: weir.v1.Field
+	(*descriptorpb.MessageOptions)(nil),   // 9: google.protobuf.MessageOptions
+	(*descriptorpb.FieldOptions)(nil),     // 10: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 11: google.protobuf.EnumValueOptions
 }
 var file_weir_v1_options_proto_depIdxs = []int32{
 	0,  // 0: weir.v1.Kind.origin:type_name -> weir.v1.Origin
-	1,  // 1: weir.v1.Field.form:type_name -> weir.v1.Form
-	2,  // 2: weir.v1.Field.encoding:type_name -> weir.v1.Encoding
-	3,  // 3: weir.v1.Field.role:type_name -> weir.v1.Role
-	4,  // 4: weir.v1.Field.transform:type_name -> weir.v1.Transform
-	8,  // 5: weir.v1.kind:extendee -> google.protobuf.MessageOptions
-	8,  // 6: weir.v1.table:extendee -> google.protobuf.MessageOptions
-	9,  // 7: weir.v1.field:extendee -> google.protobuf.FieldOptions
-	10, // 8: weir.v1.label:extendee -> google.protobuf.EnumValueOptions
-	5,  // 9: weir.v1.kind:type_name -> weir.v1.Kind
-	6,  // 10: weir.v1.table:type_name -> weir.v1.Table
-	7,  // 11: weir.v1.field:type_name -> weir.v1.Field
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	9,  // [9:12] is the sub-list for extension type_name
-	5,  // [5:9] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	6,  // 1: weir.v1.Kind.constants:type_name -> weir.v1.Constant
+	1,  // 2: weir.v1.Field.form:type_name -> weir.v1.Form
+	2,  // 3: weir.v1.Field.encoding:type_name -> weir.v1.Encoding
+	3,  // 4: weir.v1.Field.role:type_name -> weir.v1.Role
+	4,  // 5: weir.v1.Field.transform:type_name -> weir.v1.Transform
+	9,  // 6: weir.v1.kind:extendee -> google.protobuf.MessageOptions
+	9,  // 7: weir.v1.table:extendee -> google.protobuf.MessageOptions
+	10, // 8: weir.v1.field:extendee -> google.protobuf.FieldOptions
+	11, // 9: weir.v1.label:extendee -> google.protobuf.EnumValueOptions
+	5,  // 10: weir.v1.kind:type_name -> weir.v1.Kind
+	7,  // 11: weir.v1.table:type_name -> weir.v1.Table
+	8,  // 12: weir.v1.field:type_name -> weir.v1.Field
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	10, // [10:13] is the sub-list for extension type_name
+	6,  // [6:10] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_options_proto_init() }
@@ -843,7 +966,7 @@ func file_weir_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weir_v1_options_proto_rawDesc), len(file_weir_v1_options_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 4,
 			NumServices:   0,
 		},

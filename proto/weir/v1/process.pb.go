@@ -307,7 +307,7 @@ var File_weir_v1_process_proto protoreflect.FileDescriptor
 
 const file_weir_v1_process_proto_rawDesc = "" +
 	"\n" +
-	"\x15weir/v1/process.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\x90\a\n" +
+	"\x15weir/v1/process.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\x8e\a\n" +
 	"\vProcessExec\x12F\n" +
 	"\targuments\x18\x01 \x03(\rB(\xe2\xe0\x18$\n" +
 	"\fprocess.args\x12\x10process.cmd_line\x18\x028\x03R\targuments\x12A\n" +
@@ -320,13 +320,13 @@ const file_weir_v1_process_proto_rawDesc = "" +
 	"\vinterpreter\x18\x05 \x03(\rB\x1d\xe2\xe0\x18\x19\n" +
 	"\x15weir.exec.interpreter\x18\x01R\vinterpreter\x12i\n" +
 	"\x11working_directory\x18\x06 \x03(\rB<\xe2\xe0\x188\n" +
-	"\x19process.working_directory\x12\x19process.working_directory\x18\x01R\x10workingDirectory\x12.\n" +
-	"\x06device\x18\a \x03(\rB\x16\xe2\xe0\x18\x12\n" +
-	"\x10weir.exec.deviceR\x06device\x12N\n" +
-	"\x05inode\x18\b \x03(\x04B8\xe2\xe0\x184\n" +
-	"\x0fweir.exec.inode\x12\x12process.file.inodeJ\runsigned_longR\x05inode\x12(\n" +
-	"\x04mode\x18\t \x03(\rB\x14\xe2\xe0\x18\x10\n" +
-	"\x0eweir.exec.modeR\x04mode\x121\n" +
+	"\x19process.working_directory\x12\x19process.working_directory\x18\x01R\x10workingDirectory\x120\n" +
+	"\x06device\x18\a \x03(\rB\x18\xe2\xe0\x18\x14\n" +
+	"\x10weir.exec.device\x18\x12R\x06device\x12H\n" +
+	"\x05inode\x18\b \x03(\x04B2\xe2\xe0\x18.\n" +
+	"\x0fweir.exec.inode\x12\x12process.file.inodeJ\akeywordR\x05inode\x12*\n" +
+	"\x04mode\x18\t \x03(\rB\x16\xe2\xe0\x18\x12\n" +
+	"\x0eweir.exec.mode\x18\x13R\x04mode\x121\n" +
 	"\adeleted\x18\n" +
 	" \x03(\bB\x17\xe2\xe0\x18\x13\n" +
 	"\x11weir.exec.deletedR\adeleted\x12+\n" +
