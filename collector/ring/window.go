@@ -43,9 +43,9 @@ func (w window) check(pos, produced uint64) error {
 	return nil
 }
 
-// walk calls each for the samples between pos and produced, up to the first that is still being written.
-// It returns how many there were and the position behind the last record.
-func (w window) walk(pos, produced uint64, each func(sample []byte)) (n int, next uint64, err error) {
+// walk calls each for the samples between pos and produced, with the position behind it, up to the first
+// that is still being written. It returns how many there were and the position behind the last record.
+func (w window) walk(pos, produced uint64, each func(sample []byte, end uint64)) (n int, next uint64, err error) {
 	if err := w.check(pos, produced); err != nil {
 		return 0, pos, err
 	}
@@ -62,7 +62,7 @@ func (w window) walk(pos, produced uint64, each func(sample []byte)) (n int, nex
 			return n, pos, &DamagedError{Pos: pos, Cause: fmt.Sprintf("a sample of %d bytes, %d were produced", length, produced-pos)}
 		}
 		if header&discardBit == 0 {
-			each(w.data[start+headerSize : start+headerSize+length : start+headerSize+length])
+			each(w.data[start+headerSize : start+headerSize+length : start+headerSize+length], pos+record)
 			n++
 		}
 		pos += record
