@@ -1,0 +1,16 @@
+// Package bpf is the kernel side of weir: the programs that watch the kernel, compiled and committed, and
+// what Go has to know of them.
+//
+//	sample.h, weir.bpf.c ──bpf2go──► weir_*_bpfel.{go,o} ──► Ladders: kinds → rungs → programs
+//	                                        │
+//	ring buffer, task iterator ──raw bytes──┴──► Dispatch ──► Handler
+//
+// weir.bpf.c is the one translation unit and includes one file a domain. A program tells in btf_decl_tags
+// which kinds it gives, in which rung, and what it cannot tell; Ladders reads them from the object, so that
+// there is no second list. Trying rungs on a kernel is the business of collector/attach.
+//
+// The package imports cilium/ebpf and nothing of weir. It promises nothing to outsiders.
+package bpf
+
+// The types that cross to Go. Programs, maps and variables are found by their names.
+//go:generate go tool bpf2go -go-package bpf -target amd64,arm64 -output-stem weir -type kind -type outcome -type path_end -type direction -type process_key -type actor -type head -type process_facts -type connection -type fork_sample -type exec_sample -type process_sample -type exit_sample -type connect_sample -type listen_sample -type close_sample object weir.bpf.c -- -Iinclude -mcpu=v2 -O2 -g -Wall -Wextra -Werror

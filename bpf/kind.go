@@ -1,0 +1,81 @@
+package bpf
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/cilium/ebpf/btf"
+)
+
+// Kind is a kind of event, by the number that samples and counters carry. It is the kernel side's own: on
+// the wire a kind is the number of its column group.
+type Kind = objectKind
+
+const (
+	KindNone           = objectKindKIND_NONE // a process that the task iterator found
+	KindProcessFork    = objectKindKIND_PROCESS_FORK
+	KindProcessExec    = objectKindKIND_PROCESS_EXEC
+	KindProcessExit    = objectKindKIND_PROCESS_EXIT
+	KindNetworkConnect = objectKindKIND_NETWORK_CONNECT
+	KindNetworkListen  = objectKindKIND_NETWORK_LISTEN
+	KindNetworkClose   = objectKindKIND_NETWORK_CLOSE
+
+	kindCount = objectKindKIND_COUNT
+)
+
+// Outcome is what became of an event.
+type Outcome = objectOutcome
+
+const (
+	OutcomeSent        = objectOutcomeOUTCOME_SENT
+	OutcomeFiltered    = objectOutcomeOUTCOME_FILTERED
+	OutcomeCounted     = objectOutcomeOUTCOME_COUNTED
+	OutcomeRateLimited = objectOutcomeOUTCOME_RATE_LIMITED
+	OutcomeRingFull    = objectOutcomeOUTCOME_RING_FULL
+	OutcomeTableFull   = objectOutcomeOUTCOME_TABLE_FULL
+
+	OutcomeCount = objectOutcomeOUTCOME_COUNT
+)
+
+// String returns the kind's name, such as "process.exec".
+func (k Kind) String() string {
+	if name, ok := enumerators().kinds[k]; ok {
+		return name
+	}
+	return fmt.Sprintf("kind %d", uint32(k))
+}
+
+// Kinds returns every kind that the object knows, in the order of their numbers.
+func Kinds() []Kind {
+	var kinds []Kind
+	for k := KindNone + 1; k < kindCount; k++ {
+		kinds = append(kinds, k)
+	}
+	return kinds
+}
+
+// names are the words that the object's BTF has for the numbers of its enums.
+type names struct {
+	kinds map[Kind]string
+}
+
+// enumerators reads the names once: C's enum is the only list.
+var enumerators = sync.OnceValue(func() names {
+	var enum *btf.Enum
+	if err := mustSpec().Types.TypeByName("kind", &enum); err != nil {
+		panic(fmt.Sprintf("bpf: object of another build: %v", err))
+	}
+	kinds := make(map[Kind]string)
+	for _, v := range enum.Values {
+		if k := Kind(v.Value); k != KindNone && k < kindCount {
+			kinds[k] = dotted(strings.TrimPrefix(v.Name, "KIND_"))
+		}
+	}
+	return names{kinds}
+})
+
+// dotted makes "process.exec_failed" of "PROCESS_EXEC_FAILED": a kind's noun is one word.
+func dotted(enumerator string) string {
+	return strings.Replace(strings.ToLower(enumerator), "_", ".", 1)
+}

@@ -1,0 +1,172 @@
+package bpf
+
+import (
+	"bytes"
+	"net/netip"
+	"unsafe"
+)
+
+// The samples as sample.h declares and explains them.
+type (
+	Head         = objectHead
+	Actor        = objectActor
+	ProcessKey   = objectProcessKey
+	ProcessFacts = objectProcessFacts
+	Connection   = objectConnection
+
+	ForkSample    = objectForkSample
+	ExecSample    = objectExecSample
+	ExitSample    = objectExitSample
+	ConnectSample = objectConnectSample
+	ListenSample  = objectListenSample
+	CloseSample   = objectCloseSample
+	ProcessSample = objectProcessSample
+)
+
+// PathEnd says how the walk of a path's dentries ended.
+type PathEnd = objectPathEnd
+
+const (
+	PathWhole    = objectPathEndPATH_WHOLE    // at the root
+	PathCut      = objectPathEndPATH_CUT      // at the walk's bound: the first parts are missing
+	PathDetached = objectPathEndPATH_DETACHED // at a dentry that hangs in no tree, such as memfd:NAME
+)
+
+// Direction says who opened a connection.
+type Direction = objectDirection
+
+const (
+	DirectionUnknown  = objectDirectionDIRECTION_UNKNOWN
+	DirectionOutbound = objectDirectionDIRECTION_OUTBOUND
+	DirectionInbound  = objectDirectionDIRECTION_INBOUND
+)
+
+// IsZero reports whether the key names no process.
+func (k ProcessKey) IsZero() bool { return k.Tgid == 0 && k.StartNs == 0 && k.ExecCount == 0 }
+
+// CommName returns the name of the leader's thread, without its NUL byte. It points into the sample.
+func (f *ProcessFacts) CommName() []byte { return untilNUL(f.Comm[:]) }
+
+// CgroupLeaf returns the last part of the control group's path; empty for the root. It points into the sample.
+func (f *ProcessFacts) CgroupLeaf() []byte { return untilNUL(f.CgroupName[:]) }
+
+// LocalEnd returns the host's address and port.
+func (c *Connection) LocalEnd() netip.AddrPort {
+	return netip.AddrPortFrom(address(c.Family, &c.Local), c.LocalPort)
+}
+
+// RemoteEnd returns the other end's address and port.
+func (c *Connection) RemoteEnd() netip.AddrPort {
+	return netip.AddrPortFrom(address(c.Family, &c.Remote), c.RemotePort)
+}
+
+// End returns the address and port that the socket listens on.
+func (s *ListenSample) End() netip.AddrPort {
+	return netip.AddrPortFrom(address(s.Family, &s.Address), s.Port)
+}
+
+// Path is the path of a file as the kernel holds it: its parts, leaf first, each ended by a NUL byte.
+type Path struct {
+	Parts []byte // points into the sample
+	End   PathEnd
+}
+
+// Append appends the path to dst, the root first. A path that was cut begins with its first known part,
+// without a slash before it.
+func (p Path) Append(dst []byte) []byte {
+	if len(p.Parts) == 0 && p.End == PathWhole {
+		return dst
+	}
+	rest := bytes.TrimSuffix(p.Parts, []byte{0})
+	if p.End != PathWhole {
+		return appendParts(dst, rest)
+	}
+	return appendParts(append(dst, '/'), rest)
+}
+
+// appendParts turns round what lies between the NUL bytes of rest.
+func appendParts(dst, rest []byte) []byte {
+	for {
+		i := bytes.LastIndexByte(rest, 0)
+		dst = append(dst, rest[i+1:]...)
+		if i < 0 {
+			return dst
+		}
+		dst = append(dst, '/')
+		rest = rest[:i]
+	}
+}
+
+// execParts are the variable parts of an exec sample, in their order.
+const (
+	partArguments = iota
+	partFilename
+	partInterpreter
+	partExecutable
+	partWorkingDirectory
+	execParts
+)
+
+// Arguments returns the first 4 KiB of the arguments, each ended by a NUL byte; the last may be cut.
+// ArgumentsBytes tells how many bytes there were. It points into the sample, as all that follow do.
+func (s *ExecSample) Arguments() []byte { return s.part(partArguments) }
+
+// Filename returns the path that exec was given; of a script, the script.
+func (s *ExecSample) Filename() []byte { return untilNUL(s.part(partFilename)) }
+
+// Interpreter returns the interpreter's path as it was given; the same as Filename where there is none.
+func (s *ExecSample) Interpreter() []byte { return untilNUL(s.part(partInterpreter)) }
+
+// Executable returns the path of the file that the process runs now.
+func (s *ExecSample) Executable() Path {
+	return Path{s.part(partExecutable), PathEnd(s.ExecutableEnd)}
+}
+
+// WorkingDirectory returns the path of the process's working directory.
+func (s *ExecSample) WorkingDirectory() Path {
+	return Path{s.part(partWorkingDirectory), PathEnd(s.WorkingDirectoryEnd)}
+}
+
+func (s *ExecSample) sizes() [execParts]int {
+	return [execParts]int{
+		partArguments:        int(s.ArgumentsSize),
+		partFilename:         int(s.FilenameSize),
+		partInterpreter:      int(s.InterpreterSize),
+		partExecutable:       int(s.ExecutableSize),
+		partWorkingDirectory: int(s.WorkingDirectorySize),
+	}
+}
+
+// part returns a variable part. Dispatch has checked that the sizes fill the sample exactly.
+func (s *ExecSample) part(index int) []byte {
+	sizes, from := s.sizes(), int(unsafe.Sizeof(*s))
+	for _, size := range sizes[:index] {
+		from += size
+	}
+	to := from + sizes[index]
+	return unsafe.Slice((*byte)(unsafe.Pointer(s)), s.Head.Size)[from:to:to]
+}
+
+// Executable returns the path of the file that the process runs. It points into the sample.
+func (s *ProcessSample) Executable() Path {
+	from := int(unsafe.Sizeof(*s))
+	to := from + int(s.ExecutableSize)
+	parts := unsafe.Slice((*byte)(unsafe.Pointer(s)), s.Head.Size)[from:to:to]
+	return Path{parts, PathEnd(s.ExecutableEnd)}
+}
+
+func untilNUL(b []byte) []byte {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return b[:i]
+	}
+	return b
+}
+
+const familyIPv4 = 2 // AF_INET
+
+func address(family uint16, raw *[16]byte) netip.Addr {
+	if family == familyIPv4 {
+		return netip.AddrFrom4([4]byte(raw[:4]))
+	}
+	return netip.AddrFrom16(*raw)
+}

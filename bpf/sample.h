@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/* Samples: what crosses the ring buffer to Go, and what the task iterator writes. Every sample begins with
+ * a head; its kind says which struct follows. Integers are the machine's own, addresses network order.
+ * bpf2go carries these types to Go: there is no second declaration.
+ */
+#ifndef WEIR_SAMPLE_H
+#define WEIR_SAMPLE_H
+
+/* A kind of event. Its name, "process.exec", follows from the enumerator. */
+enum kind {
+	KIND_NONE = 0, /* a process that the task iterator found: no event */
+	KIND_PROCESS_FORK,
+	KIND_PROCESS_EXEC,
+	KIND_PROCESS_EXIT,
+	KIND_NETWORK_CONNECT,
+	KIND_NETWORK_LISTEN,
+	KIND_NETWORK_CLOSE,
+	KIND_COUNT,
+};
+
+/* What became of an event of a kind. */
+enum outcome {
+	OUTCOME_SENT = 0,
+	OUTCOME_FILTERED,
+	OUTCOME_COUNTED,
+	OUTCOME_RATE_LIMITED,
+	OUTCOME_RING_FULL,  /* the ring had no room: its sequence number is missing */
+	OUTCOME_TABLE_FULL, /* no scratch slot was free: no sequence number was taken */
+	OUTCOME_COUNT,
+};
+
+/* Names one program that a process ran, within one boot. All zero is no process. */
+struct process_key {
+	__u64 start_ns;   /* task_struct.start_boottime of the group leader */
+	__u32 tgid;       /* in the initial pid namespace */
+	__u32 exec_count; /* task_struct.self_exec_id */
+};
+
+/* Who did it, and as whom. Where the key is zero nothing here is known. */
+struct actor {
+	struct process_key key;
+	__u64 effective; /* cred.cap_effective */
+	__u64 cgroup;    /* kernfs id: v2's group unless that is the root, else v1's memory group */
+	__u32 tid;
+	__u32 uid, gid, euid, egid; /* in the initial user namespace */
+	__u32 pad;
+};
+
+struct head {
+	__u32 size;     /* of the whole sample, with what follows its struct */
+	__u16 kind;     /* enum kind */
+	__u16 program;  /* enum program */
+	__u64 sequence; /* of the CPU, counted when a program tries to send */
+	__u64 time_ns;  /* CLOCK_BOOTTIME */
+	__u32 cpu;
+	__u32 pad;
+	struct actor actor;
+};
+
+enum {
+	COMM_SIZE = 16,         /* TASK_COMM_LEN */
+	CGROUP_NAME_SIZE = 128, /* container runtimes' longest leaf has 86 bytes */
+	ARGUMENTS_MAX = 4096,
+	FILENAME_MAX_SIZE = 1024,
+	INTERPRETER_MAX_SIZE = 256, /* BINPRM_BUF_SIZE */
+	PATH_BYTES = 1024,          /* the walk stops when a path has more */
+	PATH_PARTS = 32,            /* parts of a path that are walked at most */
+	NAME_SIZE = 256,            /* NAME_MAX and a NUL byte */
+	PATH_MAX_SIZE = PATH_BYTES + NAME_SIZE,
+};
+
+/* How a walk of dentries ended. */
+enum path_end {
+	PATH_WHOLE = 0, /* at the root */
+	PATH_CUT,       /* at the walk's bound: the first parts are missing */
+	PATH_DETACHED,  /* at a dentry that hangs in no tree, such as memfd:NAME */
+};
+
+/* What is known of a process as a whole. Zero is unknown, where nothing else is said. */
+struct process_facts {
+	struct process_key parent; /* leader of real_parent */
+	__u64 cgroup;
+	__u32 namespace_tgid; /* in its innermost pid namespace */
+	__u32 pid_namespace, mount_namespace, network_namespace, user_namespace; /* inode numbers */
+	__u32 login_uid, audit_session; /* all ones where there is no login */
+	__u32 tty;                      /* major << 8 | minor */
+	__u32 session;                  /* process id of the session's leader */
+	__u32 pad;
+	__u8 comm[COMM_SIZE];                /* of the leader; NUL ended */
+	__u8 cgroup_name[CGROUP_NAME_SIZE];  /* last part of the group's path; NUL ended */
+};
+
+/* The actor is who called clone; child and facts are of the new process. */
+struct fork_sample {
+	struct head head;
+	struct process_key child;
+	__u64 flags; /* clone's */
+	struct process_facts facts;
+};
+
+/* Followed by arguments, filename, interpreter, executable and working directory, each of the size told here. */
+struct exec_sample {
+	struct head head;
+	struct process_facts facts;
+	__u64 inode;
+	__u32 device; /* major << 20 | minor */
+	__u32 mode;
+	__u32 argument_count;
+	__u32 arguments_bytes; /* of all arguments, however many of them follow */
+	__u16 arguments_size;
+	__u16 filename_size;
+	__u16 interpreter_size;
+	__u16 executable_size;
+	__u16 working_directory_size;
+	__u8 executable_end;        /* enum path_end */
+	__u8 working_directory_end; /* enum path_end */
+	__u8 deleted, memfd, secure;
+	__u8 pad;
+};
+
+/* A process that the task iterator found, the actor. Followed by its executable. */
+struct process_sample {
+	struct head head;
+	struct process_facts facts;
+	__u16 executable_size;
+	__u8 executable_end; /* enum path_end */
+	__u8 pad[5];
+};
+
+/* As wait() sees it. */
+struct exit_sample {
+	struct head head;
+	__u32 exit_code;
+	__u8 signal;
+	__u8 core_dumped;
+	__u16 pad;
+};
+
+/* The two ends of a TCP socket, seen from this host. */
+struct connection {
+	__u64 socket;    /* the same in all samples of one connection; 0 is unknown */
+	__u8 local[16];  /* IPv4 in the first four bytes */
+	__u8 remote[16];
+	__u16 local_port, remote_port; /* host order */
+	__u16 family;                  /* AF_INET or AF_INET6, of the addresses */
+	__u16 ipv4_mapped;             /* an IPv6 socket holds these IPv4 addresses */
+	__u32 network_namespace;       /* inode number */
+	__u32 pad;
+};
+
+struct connect_sample {
+	struct head head;
+	struct connection connection;
+	__u64 latency_ns; /* from SYN_SENT to the result */
+	__u32 error;      /* errno; 0 is success, unless failed_unknown */
+	__u32 failed_unknown;
+};
+
+struct listen_sample {
+	struct head head;
+	__u8 address[16];
+	__u16 port;
+	__u16 family;
+	__u16 ipv4_mapped;
+	__u16 dual_stack;
+	__u32 backlog;
+	__u32 network_namespace;
+};
+
+enum direction {
+	DIRECTION_UNKNOWN = 0, /* the connection is older than the hooks */
+	DIRECTION_OUTBOUND,
+	DIRECTION_INBOUND,
+};
+
+/* An established connection ended. The actor opened it, or closed it where actor_is_closer. */
+struct close_sample {
+	struct head head;
+	struct connection connection;
+	__u64 duration_ns; /* since it was established; 0 is unknown */
+	__u64 sent_bytes;  /* payload that was acknowledged */
+	__u64 received_bytes;
+	__u32 sent_segments, received_segments;
+	__u32 error; /* errno that ended it */
+	__u8 direction;
+	__u8 actor_is_closer;
+	__u16 pad;
+};
+
+#endif
