@@ -388,7 +388,9 @@ type HostBalance struct {
 	// The attachment that ledger counts from.
 	AttachmentId []byte `protobuf:"bytes,14,opt,name=attachment_id,json=attachmentId,proto3" json:"attachment_id,omitempty"`
 	// The host owes heartbeats, and a silence was found; cleared when it speaks again.
-	Silent        bool `protobuf:"varint,15,opt,name=silent,proto3" json:"silent,omitempty"`
+	Silent bool `protobuf:"varint,15,opt,name=silent,proto3" json:"silent,omitempty"`
+	// The run that told ledger.
+	LedgerRunId   []byte `protobuf:"bytes,16,opt,name=ledger_run_id,json=ledgerRunId,proto3" json:"ledger_run_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -526,6 +528,13 @@ func (x *HostBalance) GetSilent() bool {
 		return x.Silent
 	}
 	return false
+}
+
+func (x *HostBalance) GetLedgerRunId() []byte {
+	if x != nil {
+		return x.LedgerRunId
+	}
+	return nil
 }
 
 // RunBalance is what the books know of one run. Runs that ended long ago are left out.
@@ -919,7 +928,7 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\vrun_batched\x18\f \x01(\x04R\n" +
 	"runBatched\x12\x16\n" +
 	"\x06missed\x18\r \x01(\x04R\x06missed\x12%\n" +
-	"\x0emissed_unknown\x18\x0e \x01(\bR\rmissedUnknown\"\x9e\x06\n" +
+	"\x0emissed_unknown\x18\x0e \x01(\bR\rmissedUnknown\"\xc2\x06\n" +
 	"\vHostBalance\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\fR\x06hostId\x12!\n" +
 	"\finput_offset\x18\x02 \x01(\x03R\vinputOffset\x12'\n" +
@@ -938,7 +947,8 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\aevicted\x18\f \x03(\v2!.weir.v1.HostBalance.EvictedEntryR\aevicted\x12!\n" +
 	"\fweir_version\x18\r \x01(\tR\vweirVersion\x12#\n" +
 	"\rattachment_id\x18\x0e \x01(\fR\fattachmentId\x12\x16\n" +
-	"\x06silent\x18\x0f \x01(\bR\x06silent\x1a;\n" +
+	"\x06silent\x18\x0f \x01(\bR\x06silent\x12\"\n" +
+	"\rledger_run_id\x18\x10 \x01(\fR\vledgerRunId\x1a;\n" +
 	"\rFindingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a;\n" +
