@@ -1,0 +1,10 @@
+package schema
+
+import "testing"
+
+func BenchmarkCompile(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		compile()
+	}
+}
