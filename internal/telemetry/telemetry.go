@@ -36,6 +36,9 @@ type Config struct {
 	AllowRemote bool `yaml:"allow_remote"`
 }
 
+// Default serves nothing: a port is opened where someone wants it.
+func Default() Config { return Config{} }
+
 // Validate refuses to serve beyond this machine by accident.
 func (c *Config) Validate() error {
 	switch address := c.Listen.Addr(); {
