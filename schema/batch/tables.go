@@ -84,41 +84,77 @@ func (d *Draft) Address(a netip.Addr) uint32 {
 	}
 }
 
-// Process returns the index of k's entry, if the batch has one.
+// Process returns the index of k's entry, if the batch has one that is more than a key.
 func (d *Draft) Process(k schema.ProcessKey) (uint32, bool) {
 	index, ok := d.tables.processes[k]
-	return index, ok
+	return index, ok && !d.onlyKey(index)
 }
 
-// AddProcess adds an entry, and returns its index. An entry whose key the batch has already stays as it is.
+// AddProcess adds an entry, and returns its index. An entry that is there already stays as it is, unless it
+// was only a key, as that of an ancestor is.
 func (d *Draft) AddProcess(e ProcessEntry) uint32 {
-	if index, ok := d.tables.processes[e.Key]; ok {
+	index, ok := d.tables.processes[e.Key]
+	if ok && (e.Knowledge == weirv1.Knowledge_KNOWLEDGE_KEY || !d.onlyKey(index)) {
 		return index
 	}
-	p := d.plain.Processes
-	p.Tgid = append(p.Tgid, int32(e.Key.TGID))
-	p.StartUs = append(p.StartUs, int64(e.Key.Start))
-	p.ExecCount = append(p.ExecCount, e.Key.Exec)
-	p.Parent = append(p.Parent, e.Parent)
-	p.Creator = append(p.Creator, e.Creator)
-	p.Executable = append(p.Executable, d.Text(e.Executable))
-	p.Arguments = append(p.Arguments, d.Text(e.Arguments))
-	p.ArgumentsCut = append(p.ArgumentsCut, e.ArgumentsCut)
-	p.Comm = append(p.Comm, d.Text(e.Comm))
-	p.NamespaceTgid = append(p.NamespaceTgid, e.NamespaceTGID)
-	p.PidNamespace = append(p.PidNamespace, e.PIDNamespace)
-	p.MountNamespace = append(p.MountNamespace, e.MountNamespace)
-	p.NetworkNamespace = append(p.NetworkNamespace, e.NetworkNamespace)
-	p.UserNamespace = append(p.UserNamespace, e.UserNamespace)
-	p.LoginUid = append(p.LoginUid, e.LoginUIDPlus1)
-	p.AuditSession = append(p.AuditSession, e.AuditPlus1)
-	p.Tty = append(p.Tty, e.TTY)
-	p.Session = append(p.Session, uint32(e.SessionLeader))
-	p.ExecutableCut = append(p.ExecutableCut, e.ExecutableCut)
-	p.Knowledge = append(p.Knowledge, e.Knowledge)
-	index := uint32(len(p.Tgid))
-	d.tables.processes[e.Key] = index
+	if !ok {
+		index = d.addProcessKey(e.Key)
+	}
+	d.setProcess(index-1, e)
 	return index
+}
+
+func (d *Draft) onlyKey(index uint32) bool {
+	return d.plain.Processes.Knowledge[index-1] == weirv1.Knowledge_KNOWLEDGE_KEY
+}
+
+// addProcessKey makes room for an entry in every column.
+func (d *Draft) addProcessKey(k schema.ProcessKey) uint32 {
+	p := d.plain.Processes
+	p.Tgid = append(p.Tgid, int32(k.TGID))
+	p.StartUs = append(p.StartUs, int64(k.Start))
+	p.ExecCount = append(p.ExecCount, k.Exec)
+	p.Parent = append(p.Parent, 0)
+	p.Creator = append(p.Creator, 0)
+	p.Executable = append(p.Executable, 0)
+	p.Arguments = append(p.Arguments, 0)
+	p.ArgumentsCut = append(p.ArgumentsCut, false)
+	p.Comm = append(p.Comm, 0)
+	p.NamespaceTgid = append(p.NamespaceTgid, 0)
+	p.PidNamespace = append(p.PidNamespace, 0)
+	p.MountNamespace = append(p.MountNamespace, 0)
+	p.NetworkNamespace = append(p.NetworkNamespace, 0)
+	p.UserNamespace = append(p.UserNamespace, 0)
+	p.LoginUid = append(p.LoginUid, 0)
+	p.AuditSession = append(p.AuditSession, 0)
+	p.Tty = append(p.Tty, 0)
+	p.Session = append(p.Session, 0)
+	p.ExecutableCut = append(p.ExecutableCut, false)
+	p.Knowledge = append(p.Knowledge, 0)
+	index := uint32(len(p.Tgid))
+	d.tables.processes[k] = index
+	return index
+}
+
+func (d *Draft) setProcess(i uint32, e ProcessEntry) {
+	p := d.plain.Processes
+	p.Parent[i] = e.Parent
+	p.Creator[i] = e.Creator
+	p.Executable[i] = d.Text(e.Executable)
+	p.Arguments[i] = d.Text(e.Arguments)
+	p.ArgumentsCut[i] = e.ArgumentsCut
+	p.Comm[i] = d.Text(e.Comm)
+	p.NamespaceTgid[i] = e.NamespaceTGID
+	p.PidNamespace[i] = e.PIDNamespace
+	p.MountNamespace[i] = e.MountNamespace
+	p.NetworkNamespace[i] = e.NetworkNamespace
+	p.UserNamespace[i] = e.UserNamespace
+	p.LoginUid[i] = e.LoginUIDPlus1
+	p.AuditSession[i] = e.AuditPlus1
+	p.Tty[i] = e.TTY
+	p.Session[i] = uint32(e.SessionLeader)
+	p.ExecutableCut[i] = e.ExecutableCut
+	p.Knowledge[i] = e.Knowledge
 }
 
 // Credentials returns the index of c's entry, and adds it where the batch has none.

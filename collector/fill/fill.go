@@ -1,0 +1,135 @@
+// Package fill makes rows of samples: it keeps the process table up to date with them, and appends to a
+// draft what each of them tells, with the process that did it, that process's parent, its credentials and
+// its control group.
+//
+//	bpf.Dispatch ──sample──► Filler ──► process.Table
+//	                            │  ◄──┘ who is that?
+//	                            └──────► batch.Draft
+//
+// One file a domain. It is a core: it has no clock and no I/O, and is not safe for concurrent use. Whoever
+// drives it asks after each sample whether the draft is full.
+package fill
+
+import (
+	"time"
+
+	"github.com/weirproject/weir/bpf"
+	"github.com/weirproject/weir/collector/process"
+	"github.com/weirproject/weir/schema"
+	"github.com/weirproject/weir/schema/batch"
+)
+
+// Names gives the host's names of user and group ids; "" is none.
+type Names interface {
+	User(uid uint32, now time.Time) string
+	Group(gid uint32, now time.Time) string
+}
+
+// Config is what a Filler needs to know beforehand.
+type Config struct {
+	// Events are the kinds that become rows; samples of the others only feed the process table.
+	Events []*schema.Kind
+	// Rungs names the rung of each program, by the number that samples carry.
+	Rungs []string
+	Names Names
+}
+
+// Filler implements bpf.Handler.
+type Filler struct {
+	draft   *batch.Draft
+	table   *process.Table
+	cgroups cgroups
+	names   Names
+	rungs   []string
+	kinds   map[bpf.Kind]*schema.Kind
+	events  map[*schema.Kind]bool
+	counts  map[*schema.Kind]*Counts
+	now     time.Time
+	path    []byte // where paths are turned round
+}
+
+// Counts says what became of the samples of one kind.
+type Counts struct {
+	Rows     uint64 // appended to the draft
+	Absorbed uint64 // for the process table alone
+}
+
+// New returns a filler that appends to draft and keeps table.
+func New(draft *batch.Draft, table *process.Table, cfg Config) *Filler {
+	f := &Filler{
+		draft:   draft,
+		table:   table,
+		cgroups: newCgroups(),
+		names:   cfg.Names,
+		rungs:   cfg.Rungs,
+		kinds:   make(map[bpf.Kind]*schema.Kind),
+		events:  make(map[*schema.Kind]bool),
+		counts:  make(map[*schema.Kind]*Counts),
+	}
+	for _, number := range bpf.Kinds() {
+		if kind, ok := schema.KindByName(number.String()); ok {
+			f.kinds[number] = kind
+		}
+	}
+	for kind := range schema.Kinds() {
+		f.counts[kind] = &Counts{}
+	}
+	for _, kind := range cfg.Events {
+		f.events[kind] = true
+	}
+	return f
+}
+
+// SetTime tells the filler the time of day, by which it caches names.
+func (f *Filler) SetTime(now time.Time) { f.now = now }
+
+// Counts returns what became of the samples of a kind so far.
+func (f *Filler) Counts(kind *schema.Kind) Counts { return *f.counts[kind] }
+
+// begin appends the row's common part, if the sample's kind becomes events. The caller then appends a value
+// to each column of the kind's group.
+func (f *Filler) begin(head *bpf.Head) bool {
+	kind := f.kinds[bpf.Kind(head.Kind)]
+	if !f.events[kind] {
+		f.draft.Sample(head.Cpu, head.Sequence)
+		f.counts[kind].Absorbed++
+		return false
+	}
+	f.counts[kind].Rows++
+	e := batch.Event{
+		Kind:     kind,
+		Time:     bootTime(head.TimeNs),
+		CPU:      head.Cpu,
+		Sequence: head.Sequence,
+		Rung:     f.draft.Rung(f.rungOf(head.Program)),
+	}
+	if !head.Actor.Key.IsZero() {
+		f.addActor(&e, &head.Actor)
+	}
+	f.draft.Append(e)
+	return true
+}
+
+func (f *Filler) addActor(e *batch.Event, a *bpf.Actor) {
+	e.Process = f.process(keyOf(a.Key))
+	e.Thread = int32(a.Tid) - int32(a.Key.Tgid)
+	e.Cgroup = f.draft.Cgroup(f.cgroups.of(a.Cgroup))
+	c := batch.Credentials{CredentialIDs: batch.CredentialIDs{
+		UID: a.Uid, GID: a.Gid, EUID: a.Euid, EGID: a.Egid, Effective: a.Effective,
+	}}
+	c.UserName, c.GroupName = f.names.User(a.Euid, f.now), f.names.Group(a.Egid, f.now)
+	e.Credentials = f.draft.Credentials(c)
+}
+
+func (f *Filler) rungOf(program uint16) string {
+	if int(program) < len(f.rungs) {
+		return f.rungs[program]
+	}
+	return ""
+}
+
+func bootTime(ns uint64) schema.BootTime { return schema.BootTime(ns / 1000) }
+
+func keyOf(k bpf.ProcessKey) schema.ProcessKey {
+	return schema.ProcessKey{TGID: schema.TGID(k.Tgid), Start: bootTime(k.StartNs), Exec: k.ExecCount}
+}

@@ -1,0 +1,75 @@
+package fill
+
+import (
+	"github.com/weirproject/weir/bpf"
+	weirv1 "github.com/weirproject/weir/proto/weir/v1"
+)
+
+// Connect implements bpf.Handler.
+func (f *Filler) Connect(s *bpf.ConnectSample) {
+	if !f.begin(&s.Head) {
+		return
+	}
+	g, c := f.draft.Columns().NetworkConnect, &s.Connection
+	local, remote := c.LocalEnd(), c.RemoteEnd()
+	g.Source = append(g.Source, f.draft.Address(local.Addr()))
+	g.SourcePort = append(g.SourcePort, uint32(local.Port()))
+	g.Destination = append(g.Destination, f.draft.Address(remote.Addr()))
+	g.DestinationPort = append(g.DestinationPort, uint32(remote.Port()))
+	g.Errno = append(g.Errno, s.Error)
+	g.FailedUnknown = append(g.FailedUnknown, s.FailedUnknown != 0)
+	g.LatencyUs = append(g.LatencyUs, s.LatencyNs/1000)
+	g.NetworkNamespace = append(g.NetworkNamespace, c.NetworkNamespace)
+	g.Ipv4Mapped = append(g.Ipv4Mapped, c.Ipv4Mapped != 0)
+	g.Socket = append(g.Socket, c.Socket)
+}
+
+// Listen implements bpf.Handler.
+func (f *Filler) Listen(s *bpf.ListenSample) {
+	if !f.begin(&s.Head) {
+		return
+	}
+	g, end := f.draft.Columns().NetworkListen, s.End()
+	g.Address = append(g.Address, f.draft.Address(end.Addr()))
+	g.Port = append(g.Port, uint32(end.Port()))
+	g.Backlog = append(g.Backlog, s.Backlog)
+	g.NetworkNamespace = append(g.NetworkNamespace, s.NetworkNamespace)
+	g.DualStack = append(g.DualStack, s.DualStack != 0)
+}
+
+// Close implements bpf.Handler.
+func (f *Filler) Close(s *bpf.CloseSample) {
+	if !f.begin(&s.Head) {
+		return
+	}
+	g, c := f.draft.Columns().NetworkClose, &s.Connection
+	source, destination := c.LocalEnd(), c.RemoteEnd()
+	if bpf.Direction(s.Direction) == bpf.DirectionInbound {
+		source, destination = destination, source
+	}
+	g.Source = append(g.Source, f.draft.Address(source.Addr()))
+	g.SourcePort = append(g.SourcePort, uint32(source.Port()))
+	g.Destination = append(g.Destination, f.draft.Address(destination.Addr()))
+	g.DestinationPort = append(g.DestinationPort, uint32(destination.Port()))
+	g.Direction = append(g.Direction, directionOf(bpf.Direction(s.Direction)))
+	g.DurationUs = append(g.DurationUs, s.DurationNs/1000)
+	g.SentBytes = append(g.SentBytes, s.SentBytes)
+	g.ReceivedBytes = append(g.ReceivedBytes, s.ReceivedBytes)
+	g.SentSegments = append(g.SentSegments, s.SentSegments)
+	g.ReceivedSegments = append(g.ReceivedSegments, s.ReceivedSegments)
+	g.Errno = append(g.Errno, s.Error)
+	g.NetworkNamespace = append(g.NetworkNamespace, c.NetworkNamespace)
+	g.Ipv4Mapped = append(g.Ipv4Mapped, c.Ipv4Mapped != 0)
+	g.Socket = append(g.Socket, c.Socket)
+	g.ActorIsCloser = append(g.ActorIsCloser, s.ActorIsCloser != 0)
+}
+
+func directionOf(d bpf.Direction) weirv1.Direction {
+	switch d {
+	case bpf.DirectionOutbound:
+		return weirv1.Direction_DIRECTION_OUTBOUND
+	case bpf.DirectionInbound:
+		return weirv1.Direction_DIRECTION_INBOUND
+	}
+	return weirv1.Direction_DIRECTION_UNSPECIFIED
+}

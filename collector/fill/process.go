@@ -1,0 +1,162 @@
+package fill
+
+import (
+	"bytes"
+
+	"github.com/weirproject/weir/bpf"
+	"github.com/weirproject/weir/collector/process"
+	weirv1 "github.com/weirproject/weir/proto/weir/v1"
+	"github.com/weirproject/weir/schema"
+	"github.com/weirproject/weir/schema/batch"
+)
+
+// Fork implements bpf.Handler.
+func (f *Filler) Fork(s *bpf.ForkSample) {
+	child := f.entry(keyOf(s.Child), &s.Facts)
+	caller := keyOf(s.Head.Actor.Key)
+	if caller != child.Parent {
+		child.Creator = caller
+	}
+	f.table.Fork(child, caller)
+	if !f.begin(&s.Head) {
+		return
+	}
+	g := f.draft.Columns().ProcessFork
+	g.Child = append(g.Child, f.process(child.Key))
+	g.Flags = append(g.Flags, s.Flags)
+}
+
+// Exec implements bpf.Handler.
+func (f *Filler) Exec(s *bpf.ExecSample) {
+	e := f.entry(keyOf(s.Head.Actor.Key), &s.Facts)
+	f.path = s.Executable().Append(f.path[:0])
+	e.Executable, e.ExecutableCut = bytes.Clone(f.path), bpf.PathEnd(s.ExecutableEnd) == bpf.PathCut
+	e.Arguments, e.ArgumentsCut = firstArguments(s.Arguments(), s.ArgumentsBytes)
+	f.table.Exec(e, bootTime(s.Head.TimeNs))
+	if f.begin(&s.Head) {
+		f.execColumns(s)
+	}
+}
+
+func (f *Filler) execColumns(s *bpf.ExecSample) {
+	g := f.draft.Columns().ProcessExec
+	g.Arguments = append(g.Arguments, f.draft.Text(s.Arguments()))
+	g.ArgumentCount = append(g.ArgumentCount, s.ArgumentCount)
+	g.ArgumentsBytes = append(g.ArgumentsBytes, s.ArgumentsBytes)
+	g.Filename = append(g.Filename, f.draft.Text(s.Filename()))
+	g.Interpreter = append(g.Interpreter, f.interpreter(s))
+	f.path = s.WorkingDirectory().Append(f.path[:0])
+	g.WorkingDirectory = append(g.WorkingDirectory, f.draft.Text(f.path))
+	g.WorkingDirectoryCut = append(g.WorkingDirectoryCut, bpf.PathEnd(s.WorkingDirectoryEnd) == bpf.PathCut)
+	g.Device = append(g.Device, s.Device)
+	g.Inode = append(g.Inode, s.Inode)
+	g.Mode = append(g.Mode, s.Mode)
+	g.Deleted = append(g.Deleted, s.Deleted != 0)
+	g.Memfd = append(g.Memfd, s.Memfd != 0)
+	g.Secure = append(g.Secure, s.Secure != 0)
+}
+
+// interpreter is told only where there is one: the kernel has the file's own name there otherwise.
+func (f *Filler) interpreter(s *bpf.ExecSample) uint32 {
+	if bytes.Equal(s.Interpreter(), s.Filename()) {
+		return 0
+	}
+	return f.draft.Text(s.Interpreter())
+}
+
+// Exit implements bpf.Handler.
+func (f *Filler) Exit(s *bpf.ExitSample) {
+	key := keyOf(s.Head.Actor.Key)
+	if f.begin(&s.Head) {
+		g := f.draft.Columns().ProcessExit
+		g.ExitCode = append(g.ExitCode, s.ExitCode)
+		g.Signal = append(g.Signal, uint32(s.Signal))
+		g.CoreDumped = append(g.CoreDumped, s.CoreDumped != 0)
+		g.LifetimeUs = append(g.LifetimeUs, uint64(bootTime(s.Head.TimeNs)-key.Start))
+	}
+	f.table.Exit(key, bootTime(s.Head.TimeNs))
+}
+
+// Process implements bpf.Handler: a process that is older than the collector.
+func (f *Filler) Process(s *bpf.ProcessSample) {
+	e := f.entry(keyOf(s.Head.Actor.Key), &s.Facts)
+	e.Executable, e.ExecutableCut = s.Executable().Append(nil), bpf.PathEnd(s.ExecutableEnd) == bpf.PathCut
+	e.Knowledge = weirv1.Knowledge_KNOWLEDGE_ITERATOR
+	f.table.Seed(e)
+}
+
+// entry is what the kernel's facts say of a process, but for what it runs.
+func (f *Filler) entry(key schema.ProcessKey, facts *bpf.ProcessFacts) process.Entry {
+	f.cgroups.add(facts.Cgroup, facts.CgroupLeaf())
+	return process.Entry{
+		Key:              key,
+		Parent:           keyOf(facts.Parent),
+		Comm:             bytes.Clone(facts.CommName()),
+		NamespaceTGID:    facts.NamespaceTgid,
+		PIDNamespace:     facts.PidNamespace,
+		MountNamespace:   facts.MountNamespace,
+		NetworkNamespace: facts.NetworkNamespace,
+		UserNamespace:    facts.UserNamespace,
+		LoginUID:         facts.LoginUid,
+		AuditSession:     facts.AuditSession,
+		TTY:              facts.Tty,
+		Session:          facts.Session,
+	}
+}
+
+// process returns the draft's index of a process, whose entry it adds with its parent's where the batch has
+// none. An ancestor before the parent is there as a key.
+func (f *Filler) process(key schema.ProcessKey) uint32 {
+	return f.processWithAncestors(key, 1)
+}
+
+func (f *Filler) processWithAncestors(key schema.ProcessKey, depth int) uint32 {
+	if key.IsZero() {
+		return 0
+	}
+	if index, ok := f.draft.Process(key); ok {
+		return index
+	}
+	known, ok := f.table.Lookup(key)
+	if !ok || depth < 0 {
+		return f.draft.AddProcess(batch.ProcessEntry{Key: key, Knowledge: weirv1.Knowledge_KNOWLEDGE_KEY})
+	}
+	e := batchEntry(known)
+	e.Parent = f.processWithAncestors(known.Parent, depth-1)
+	e.Creator = f.processWithAncestors(known.Creator, depth-1)
+	return f.draft.AddProcess(e)
+}
+
+func batchEntry(e *process.Entry) batch.ProcessEntry {
+	return batch.ProcessEntry{
+		Key:              e.Key,
+		Executable:       e.Executable,
+		ExecutableCut:    e.ExecutableCut,
+		Arguments:        e.Arguments,
+		ArgumentsCut:     e.ArgumentsCut,
+		Comm:             e.Comm,
+		NamespaceTGID:    e.NamespaceTGID,
+		PIDNamespace:     e.PIDNamespace,
+		MountNamespace:   e.MountNamespace,
+		NetworkNamespace: e.NetworkNamespace,
+		UserNamespace:    e.UserNamespace,
+		LoginUIDPlus1:    e.LoginUID + 1, // NoLogin becomes 0, which is none
+		AuditPlus1:       e.AuditSession + 1,
+		TTY:              e.TTY,
+		SessionLeader:    schema.TGID(e.Session),
+		Knowledge:        e.Knowledge,
+	}
+}
+
+// firstArguments returns what an entry keeps of arguments of which there were so many bytes: whole ones, as
+// far as they fit, and of a first one that does not fit its beginning.
+func firstArguments(all []byte, total uint32) (first []byte, cut bool) {
+	if len(all) <= process.ArgumentsBytes {
+		return bytes.Clone(all), uint32(len(all)) < total
+	}
+	end := bytes.LastIndexByte(all[:process.ArgumentsBytes], 0) + 1
+	if end == 0 {
+		end = process.ArgumentsBytes
+	}
+	return bytes.Clone(all[:end]), true
+}
