@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -107,6 +108,11 @@ func (s *sample) Validate() error {
 	var errs []error
 	if s.Count < 0 {
 		errs = append(errs, Invalid("count", "%d is negative", s.Count))
+	}
+	for i, n := range s.Nets {
+		if n.Bits() == 0 {
+			errs = append(errs, Invalid(fmt.Sprintf("nets[%d]", i), "%s is everything", n))
+		}
 	}
 	if s.Name == "" {
 		errs = append(errs, errors.New("it has no name"))

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -145,8 +146,12 @@ func (n *Node) find(path string) *yaml.Node {
 	for path != "" {
 		var name string
 		name, path, _ = strings.Cut(path, ".")
+		name, index, inList := strings.Cut(name, "[")
 		if m = child(m, name); m == nil {
 			return at
+		}
+		if inList {
+			m = item(m, strings.TrimSuffix(index, "]"))
 		}
 		at = m
 	}
@@ -168,6 +173,15 @@ func child(m *yaml.Node, name string) *yaml.Node {
 		}
 	}
 	return nil
+}
+
+// item returns an item of a list, or the list itself where it has no such item.
+func item(list *yaml.Node, index string) *yaml.Node {
+	i, err := strconv.Atoi(index)
+	if err != nil || list.Kind != yaml.SequenceNode || i < 0 || i >= len(list.Content) {
+		return list
+	}
+	return list.Content[i]
 }
 
 func join(path, key string) string {
