@@ -47,6 +47,7 @@ type balance struct {
 	evicted    Counts
 	duplicates uint64
 	silent     bool
+	skew       skew
 }
 
 // New returns books without hosts.
@@ -55,8 +56,14 @@ func New() *Books { return &Books{hosts: map[schema.HostID]*balance{}} }
 // Len returns the number of hosts.
 func (b *Books) Len() int { return len(b.hosts) }
 
-// Add enters the batch of the record at offset, whose signature is the host's.
+// Add enters the batch of the record at offset.
 func (b *Books) Add(batch Batch, offset int64) Entry {
+	if schema.NewHostID(batch.PublicKey) != batch.Host {
+		return Entry{Verdict: Refused, Findings: []Finding{b.Object(Finding{
+			Kind: weirv1.Finding_FINDING_BAD_SIGNATURE, Host: batch.Host, Run: batch.Run, Numbers: Range{batch.Number, batch.Number},
+			Detail: fmt.Sprintf("batch %d is signed with key %s, which is not the host's", batch.Number, brief(batch.PublicKey)),
+		})}}
+	}
 	host := b.hosts[batch.Host]
 	if host == nil {
 		host = newBalance(batch.Host)
@@ -68,16 +75,26 @@ func (b *Books) Add(batch Batch, offset int64) Entry {
 	host.offset = offset
 	host.receivedAt = batch.ReceivedAt
 	host.silent = false
+	host.skew.observe(batch.SealedAt.Sub(batch.ReceivedAt), batch.ReceivedAt)
 	e := entry{Batch: batch, balance: host}
 	e.enter()
+	e.Skew = host.skew.estimate()
 	return e.Entry
 }
 
 // Object notes a finding that was made outside of the books, such as a bad signature. A host that has no
 // books gets none by it: anyone may claim to be a host.
-func (b *Books) Object(f Finding) {
+func (b *Books) Object(f Finding) Finding {
 	if host := b.hosts[f.Host]; host != nil {
 		host.findings[f.Kind]++
+	}
+	return f
+}
+
+// Restart notes that the topic begins anew: its offsets have not been seen.
+func (b *Books) Restart() {
+	for _, host := range b.hosts {
+		host.offset = -1
 	}
 }
 

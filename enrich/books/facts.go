@@ -16,7 +16,8 @@ type Batch struct {
 	Number     uint64
 	// Hash is the batch's chain hash, Previous that of the run's batch before; zero on the first.
 	Hash, Previous [32]byte
-	PublicKey      []byte
+	// PublicKey is the one that the batch's signature is good for.
+	PublicKey []byte
 	// Groups says how many rows of each kind the batch has.
 	Groups    []*weirv1.Group
 	Ledger    *weirv1.Ledger
@@ -36,8 +37,8 @@ const (
 	Fresh Verdict = iota + 1
 	// Duplicate: its rows are in the books already; it ends here.
 	Duplicate
-	// Refused: it says that it is a batch which the books have with another content; it goes no further,
-	// and is kept as evidence.
+	// Refused: it is not the host's, or the books have it with another content; it goes no further, and is
+	// kept as evidence.
 	Refused
 )
 
@@ -51,6 +52,9 @@ type Entry struct {
 	Verdict  Verdict
 	Findings []Finding
 	Losses   []Loss
+	// Skew is by how much the host's clock is ahead of the broker's, at least: the most that a batch of
+	// late was sealed after it was received.
+	Skew time.Duration
 }
 
 // Finding is something that the books object to: a weir.gap event.

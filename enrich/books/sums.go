@@ -2,11 +2,11 @@ package books
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
+	"github.com/weirproject/weir/schema/ledger"
 )
 
 // checkLedger holds the batch's ledger against itself, against the one before, and against what came.
@@ -23,31 +23,26 @@ func (e *entry) checkLedger() {
 
 // checkEquations tells what does not add up once, and again only when that changes.
 func (e *entry) checkEquations() {
-	if text := strings.Join(objections(e.Ledger), "; "); text != e.balance.objected {
-		e.balance.objected = text
-		if text != "" {
-			e.object(weirv1.Finding_FINDING_UNBALANCED, Range{e.Number, e.Number}, "ledger: %s", text)
-		}
+	text := join(ledger.Check(e.Ledger))
+	if text != "" && text != e.balance.objected {
+		e.object(weirv1.Finding_FINDING_UNBALANCED, Range{e.Number, e.Number}, "ledger: %s", text)
 	}
+	e.balance.objected = text
 }
 
 // checkBackwards finds counters of one attachment that fell.
 func (e *entry) checkBackwards(before *weirv1.Ledger) {
+	if text := join(ledger.Rewinds(before, e.Ledger)); text != "" {
+		e.object(weirv1.Finding_FINDING_REWIND, Range{e.Number, e.Number}, "ledger: %s", text)
+	}
+}
+
+func join[T fmt.Stringer](list []T) string {
 	var texts []string
-	for _, was := range before.GetKinds() {
-		if is := kindSums(e.Ledger, was.GetKind()); is.GetSeen() < was.GetSeen() || is.GetBatched() < was.GetBatched() {
-			texts = append(texts, fmt.Sprintf("%s: seen %d after %d, batched %d after %d",
-				was.GetKind(), is.GetSeen(), was.GetSeen(), is.GetBatched(), was.GetBatched()))
-		}
+	for _, v := range list {
+		texts = append(texts, v.String())
 	}
-	for _, was := range before.GetPrograms() {
-		if is := programSums(e.Ledger, was.GetProgram()); is.GetRuns() < was.GetRuns() {
-			texts = append(texts, fmt.Sprintf("%s: %d runs after %d", was.GetProgram(), is.GetRuns(), was.GetRuns()))
-		}
-	}
-	if len(texts) > 0 {
-		e.object(weirv1.Finding_FINDING_REWIND, Range{e.Number, e.Number}, "counters went back: %s", strings.Join(texts, "; "))
-	}
+	return strings.Join(texts, "; ")
 }
 
 // checkReceived holds the rows of one kind that came against those that the run says it has batched. The
@@ -109,21 +104,3 @@ func (e *entry) inRing(before *run) {
 		}
 	}
 }
-
-func kindSums(l *weirv1.Ledger, kind string) *weirv1.KindSums {
-	i := slices.IndexFunc(l.GetKinds(), func(s *weirv1.KindSums) bool { return s.GetKind() == kind })
-	if i < 0 {
-		return nil
-	}
-	return l.GetKinds()[i]
-}
-
-func programSums(l *weirv1.Ledger, program string) *weirv1.ProgramSums {
-	i := slices.IndexFunc(l.GetPrograms(), func(s *weirv1.ProgramSums) bool { return s.GetProgram() == program })
-	if i < 0 {
-		return nil
-	}
-	return l.GetPrograms()[i]
-}
-
-func objections(*weirv1.Ledger) []string { return nil }

@@ -97,7 +97,7 @@ func (s *scene) batch(args arguments, more []string) string {
 	run, number := args.word("run", "a"), args.number("n")
 	content := args.word("content", "")
 	b := Batch{
-		Host: hostID(args.word("host", "h")), Run: runID(run), Boot: schema.BootID{1}, Number: number,
+		Host: hostID(args.word("host", "h")), PublicKey: keyOf(args.word("key", args.word("host", "h"))), Run: runID(run), Boot: schema.BootID{1}, Number: number,
 		Attachment: schema.AttachmentID(runID(args.word("attachment", "t"))),
 		Hash:       hashOf(run, number, content), Stopped: args.kinds["weir.stopped"] > 0,
 		SealedAt: seconds(args.number("at")), ReceivedAt: seconds(args.number("at")), Groups: args.groups(),
@@ -218,7 +218,20 @@ func (a arguments) tombstone(run string) *weirv1.Tombstone {
 
 func seconds(n uint64) time.Time { return time.Unix(int64(n), 0).UTC() }
 
-func hostID(name string) (id schema.HostID) { copy(id[:], name); return id }
+// keyOf stands for a public key: the books only ask whose it is.
+func keyOf(name string) []byte { return []byte(name) }
+
+func hostID(name string) schema.HostID { return schema.NewHostID(keyOf(name)) }
+
+// hostName is the inverse of hostID, among the hosts of the transcripts.
+func hostName(id []byte) string {
+	for _, name := range []string{"h", "other", "gone"} {
+		if host := hostID(name); string(host[:]) == string(id) {
+			return name
+		}
+	}
+	return "unknown"
+}
 
 func runID(name string) (id schema.RunID) { copy(id[:], name); return id }
 
@@ -233,10 +246,10 @@ func show(e Entry) string {
 	}
 	for _, f := range e.Findings {
 		kind := strings.ToLower(strings.TrimPrefix(f.Kind.String(), "FINDING_"))
-		lines = append(lines, fmt.Sprintf("%s %s/%s %d-%d: %s", kind, trim(f.Host[:]), trim(f.Run[:]), f.Numbers.First, f.Numbers.Last, f.Detail))
+		lines = append(lines, fmt.Sprintf("%s %s/%s %d-%d: %s", kind, hostName(f.Host[:]), trim(f.Run[:]), f.Numbers.First, f.Numbers.Last, f.Detail))
 	}
 	for _, l := range e.Losses {
-		lines = append(lines, fmt.Sprintf("loss %s %s=%d %s: %s", trim(l.Host[:]), l.Kind, l.Events, l.Place, l.Detail))
+		lines = append(lines, fmt.Sprintf("loss %s %s=%d %s: %s", hostName(l.Host[:]), l.Kind, l.Events, l.Place, l.Detail))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -252,3 +265,17 @@ func showBalance(p *weirv1.HostBalance) string {
 }
 
 func trim(id []byte) string { return strings.TrimRight(string(id), "\x00") }
+
+func TestTheClockThatWasLeastDelayedIsBelieved(t *testing.T) {
+	var s skew
+	for _, step := range []struct{ at, observed, want int }{
+		{0, -5, -5}, {60, -1, -1}, {120, -90, -1}, // one that was spooled for long tells little
+		{700, -80, -1}, {1300, -80, -80}, // the host's clock was set
+		{9000, 30, 30},
+	} {
+		s.observe(time.Duration(step.observed)*time.Second, seconds(uint64(step.at+1)))
+		if got := s.estimate(); got != time.Duration(step.want)*time.Second {
+			t.Errorf("at %d: %s, want %ds", step.at, got, step.want)
+		}
+	}
+}

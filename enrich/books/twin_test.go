@@ -47,7 +47,7 @@ type made struct {
 
 func (m made) facts() Batch {
 	b := Batch{
-		Host: hostID("h"), Run: runID(m.run), Number: m.number, Hash: hashOf(m.run, m.number, m.content),
+		Host: hostID("h"), PublicKey: keyOf("h"), Run: runID(m.run), Number: m.number, Hash: hashOf(m.run, m.number, m.content),
 		Groups: []*weirv1.Group{{Kind: "process.exec", Rows: m.rows}}, Stopped: true,
 	}
 	if m.number > 1 {
