@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 )
@@ -60,6 +61,15 @@ func (c *Client) Close() error {
 func (c *Client) Ping(ctx context.Context) error {
 	_, err := c.cluster.metadata(ctx)
 	return err
+}
+
+// Partitions returns the numbers of a topic's partitions.
+func (c *Client) Partitions(ctx context.Context, topic string) ([]int, error) {
+	layout, err := c.cluster.layout(ctx, topic)
+	if err != nil {
+		return nil, fmt.Errorf("partitions of %s: %w", topic, err)
+	}
+	return slices.Clone(layout.ids), nil
 }
 
 // WaitReachable returns once a broker answers, or ctx ends. Until then it says which do not and why, once

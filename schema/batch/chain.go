@@ -39,6 +39,12 @@ func NewChain(key ed25519.PrivateKey, run schema.RunID) *Chain {
 	return &Chain{key: key, run: run}
 }
 
+// NewChainAt is NewChain of a run whose numbers are given from outside, such as by the offset of the record that
+// a batch is about: the next batch gets number next, and follows no other.
+func NewChainAt(key ed25519.PrivateKey, run schema.RunID, next uint64) *Chain {
+	return &Chain{key: key, run: run, last: next - 1}
+}
+
 // Run returns the run whose chain it is.
 func (c *Chain) Run() schema.RunID { return c.run }
 

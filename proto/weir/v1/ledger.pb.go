@@ -744,12 +744,10 @@ type LaneBalance struct {
 	Delivered    map[string]uint64 `protobuf:"bytes,4,rep,name=delivered,proto3" json:"delivered,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	Duplicate    map[string]uint64 `protobuf:"bytes,5,rep,name=duplicate,proto3" json:"duplicate,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	DeadLettered map[string]uint64 `protobuf:"bytes,6,rep,name=dead_lettered,json=deadLettered,proto3" json:"dead_lettered,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	// Number of the last batch, by run (hexadecimal): one at or below it is a duplicate.
-	BatchNumbers map[string]uint64 `protobuf:"bytes,7,rep,name=batch_numbers,json=batchNumbers,proto3" json:"batch_numbers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// The runs whose batches the lane has, the one that began last at the end; old ones are left out.
+	Runs []*LaneRun `protobuf:"bytes,7,rep,name=runs,proto3" json:"runs,omitempty"`
 	// Rows that the lane's configuration leaves out, by kind.
-	Filtered map[string]uint64 `protobuf:"bytes,8,rep,name=filtered,proto3" json:"filtered,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	// Numbers below the last one that did not come yet, by run (hexadecimal), as in RunBalance.
-	Missing       map[string]*NumberRanges `protobuf:"bytes,9,rep,name=missing,proto3" json:"missing,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Filtered      map[string]uint64 `protobuf:"bytes,8,rep,name=filtered,proto3" json:"filtered,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -826,9 +824,9 @@ func (x *LaneBalance) GetDeadLettered() map[string]uint64 {
 	return nil
 }
 
-func (x *LaneBalance) GetBatchNumbers() map[string]uint64 {
+func (x *LaneBalance) GetRuns() []*LaneRun {
 	if x != nil {
-		return x.BatchNumbers
+		return x.Runs
 	}
 	return nil
 }
@@ -840,35 +838,32 @@ func (x *LaneBalance) GetFiltered() map[string]uint64 {
 	return nil
 }
 
-func (x *LaneBalance) GetMissing() map[string]*NumberRanges {
-	if x != nil {
-		return x.Missing
-	}
-	return nil
-}
-
-// NumberRanges is a set of batch numbers, in order.
-type NumberRanges struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Ranges        []*NumberRange         `protobuf:"bytes,1,rep,name=ranges,proto3" json:"ranges,omitempty"`
+// LaneRun is which batches of one run a lane has: one that it has is a duplicate.
+type LaneRun struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	RunId []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Number of the last batch.
+	BatchNumber uint64 `protobuf:"varint,2,opt,name=batch_number,json=batchNumber,proto3" json:"batch_number,omitempty"`
+	// Numbers below batch_number that did not come yet, as in RunBalance.
+	Missing       []*NumberRange `protobuf:"bytes,3,rep,name=missing,proto3" json:"missing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *NumberRanges) Reset() {
-	*x = NumberRanges{}
+func (x *LaneRun) Reset() {
+	*x = LaneRun{}
 	mi := &file_weir_v1_ledger_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *NumberRanges) String() string {
+func (x *LaneRun) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*NumberRanges) ProtoMessage() {}
+func (*LaneRun) ProtoMessage() {}
 
-func (x *NumberRanges) ProtoReflect() protoreflect.Message {
+func (x *LaneRun) ProtoReflect() protoreflect.Message {
 	mi := &file_weir_v1_ledger_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -880,14 +875,28 @@ func (x *NumberRanges) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use NumberRanges.ProtoReflect.Descriptor instead.
-func (*NumberRanges) Descriptor() ([]byte, []int) {
+// Deprecated: Use LaneRun.ProtoReflect.Descriptor instead.
+func (*LaneRun) Descriptor() ([]byte, []int) {
 	return file_weir_v1_ledger_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *NumberRanges) GetRanges() []*NumberRange {
+func (x *LaneRun) GetRunId() []byte {
 	if x != nil {
-		return x.Ranges
+		return x.RunId
+	}
+	return nil
+}
+
+func (x *LaneRun) GetBatchNumber() uint64 {
+	if x != nil {
+		return x.BatchNumber
+	}
+	return 0
+}
+
+func (x *LaneRun) GetMissing() []*NumberRange {
+	if x != nil {
+		return x.Missing
 	}
 	return nil
 }
@@ -984,17 +993,16 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"7\n" +
 	"\vNumberRange\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\x04R\x04last\"\x88\a\n" +
+	"\x04last\x18\x02 \x01(\x04R\x04last\"\x90\x05\n" +
 	"\vLaneBalance\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\fR\x06hostId\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x12!\n" +
 	"\finput_offset\x18\x03 \x01(\x03R\vinputOffset\x12A\n" +
 	"\tdelivered\x18\x04 \x03(\v2#.weir.v1.LaneBalance.DeliveredEntryR\tdelivered\x12A\n" +
 	"\tduplicate\x18\x05 \x03(\v2#.weir.v1.LaneBalance.DuplicateEntryR\tduplicate\x12K\n" +
-	"\rdead_lettered\x18\x06 \x03(\v2&.weir.v1.LaneBalance.DeadLetteredEntryR\fdeadLettered\x12K\n" +
-	"\rbatch_numbers\x18\a \x03(\v2&.weir.v1.LaneBalance.BatchNumbersEntryR\fbatchNumbers\x12>\n" +
-	"\bfiltered\x18\b \x03(\v2\".weir.v1.LaneBalance.FilteredEntryR\bfiltered\x12;\n" +
-	"\amissing\x18\t \x03(\v2!.weir.v1.LaneBalance.MissingEntryR\amissing\x1a<\n" +
+	"\rdead_lettered\x18\x06 \x03(\v2&.weir.v1.LaneBalance.DeadLetteredEntryR\fdeadLettered\x12$\n" +
+	"\x04runs\x18\a \x03(\v2\x10.weir.v1.LaneRunR\x04runs\x12>\n" +
+	"\bfiltered\x18\b \x03(\v2\".weir.v1.LaneBalance.FilteredEntryR\bfiltered\x1a<\n" +
 	"\x0eDeliveredEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a<\n" +
@@ -1003,18 +1011,14 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a?\n" +
 	"\x11DeadLetteredEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a?\n" +
-	"\x11BatchNumbersEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a;\n" +
 	"\rFilteredEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1aQ\n" +
-	"\fMissingEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12+\n" +
-	"\x05value\x18\x02 \x01(\v2\x15.weir.v1.NumberRangesR\x05value:\x028\x01\"<\n" +
-	"\fNumberRanges\x12,\n" +
-	"\x06ranges\x18\x01 \x03(\v2\x14.weir.v1.NumberRangeR\x06rangesB2Z0github.com/weirproject/weir/proto/weir/v1;weirv1b\x06proto3"
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"s\n" +
+	"\aLaneRun\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12!\n" +
+	"\fbatch_number\x18\x02 \x01(\x04R\vbatchNumber\x12.\n" +
+	"\amissing\x18\x03 \x03(\v2\x14.weir.v1.NumberRangeR\amissingB2Z0github.com/weirproject/weir/proto/weir/v1;weirv1b\x06proto3"
 
 var (
 	file_weir_v1_ledger_proto_rawDescOnce sync.Once
@@ -1028,28 +1032,26 @@ func file_weir_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_weir_v1_ledger_proto_rawDescData
 }
 
-var file_weir_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_weir_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_weir_v1_ledger_proto_goTypes = []any{
-	(*Ledger)(nil),       // 0: weir.v1.Ledger
-	(*ProgramSums)(nil),  // 1: weir.v1.ProgramSums
-	(*KindSums)(nil),     // 2: weir.v1.KindSums
-	(*HostBalance)(nil),  // 3: weir.v1.HostBalance
-	(*RunBalance)(nil),   // 4: weir.v1.RunBalance
-	(*NumberRange)(nil),  // 5: weir.v1.NumberRange
-	(*LaneBalance)(nil),  // 6: weir.v1.LaneBalance
-	(*NumberRanges)(nil), // 7: weir.v1.NumberRanges
-	nil,                  // 8: weir.v1.HostBalance.FindingsEntry
-	nil,                  // 9: weir.v1.HostBalance.ReceivedEntry
-	nil,                  // 10: weir.v1.HostBalance.EvictedEntry
-	nil,                  // 11: weir.v1.RunBalance.ReceivedEntry
-	nil,                  // 12: weir.v1.RunBalance.EvictedEntry
-	nil,                  // 13: weir.v1.RunBalance.LostEntry
-	nil,                  // 14: weir.v1.LaneBalance.DeliveredEntry
-	nil,                  // 15: weir.v1.LaneBalance.DuplicateEntry
-	nil,                  // 16: weir.v1.LaneBalance.DeadLetteredEntry
-	nil,                  // 17: weir.v1.LaneBalance.BatchNumbersEntry
-	nil,                  // 18: weir.v1.LaneBalance.FilteredEntry
-	nil,                  // 19: weir.v1.LaneBalance.MissingEntry
+	(*Ledger)(nil),      // 0: weir.v1.Ledger
+	(*ProgramSums)(nil), // 1: weir.v1.ProgramSums
+	(*KindSums)(nil),    // 2: weir.v1.KindSums
+	(*HostBalance)(nil), // 3: weir.v1.HostBalance
+	(*RunBalance)(nil),  // 4: weir.v1.RunBalance
+	(*NumberRange)(nil), // 5: weir.v1.NumberRange
+	(*LaneBalance)(nil), // 6: weir.v1.LaneBalance
+	(*LaneRun)(nil),     // 7: weir.v1.LaneRun
+	nil,                 // 8: weir.v1.HostBalance.FindingsEntry
+	nil,                 // 9: weir.v1.HostBalance.ReceivedEntry
+	nil,                 // 10: weir.v1.HostBalance.EvictedEntry
+	nil,                 // 11: weir.v1.RunBalance.ReceivedEntry
+	nil,                 // 12: weir.v1.RunBalance.EvictedEntry
+	nil,                 // 13: weir.v1.RunBalance.LostEntry
+	nil,                 // 14: weir.v1.LaneBalance.DeliveredEntry
+	nil,                 // 15: weir.v1.LaneBalance.DuplicateEntry
+	nil,                 // 16: weir.v1.LaneBalance.DeadLetteredEntry
+	nil,                 // 17: weir.v1.LaneBalance.FilteredEntry
 }
 var file_weir_v1_ledger_proto_depIdxs = []int32{
 	1,  // 0: weir.v1.Ledger.programs:type_name -> weir.v1.ProgramSums
@@ -1066,16 +1068,14 @@ var file_weir_v1_ledger_proto_depIdxs = []int32{
 	14, // 11: weir.v1.LaneBalance.delivered:type_name -> weir.v1.LaneBalance.DeliveredEntry
 	15, // 12: weir.v1.LaneBalance.duplicate:type_name -> weir.v1.LaneBalance.DuplicateEntry
 	16, // 13: weir.v1.LaneBalance.dead_lettered:type_name -> weir.v1.LaneBalance.DeadLetteredEntry
-	17, // 14: weir.v1.LaneBalance.batch_numbers:type_name -> weir.v1.LaneBalance.BatchNumbersEntry
-	18, // 15: weir.v1.LaneBalance.filtered:type_name -> weir.v1.LaneBalance.FilteredEntry
-	19, // 16: weir.v1.LaneBalance.missing:type_name -> weir.v1.LaneBalance.MissingEntry
-	5,  // 17: weir.v1.NumberRanges.ranges:type_name -> weir.v1.NumberRange
-	7,  // 18: weir.v1.LaneBalance.MissingEntry.value:type_name -> weir.v1.NumberRanges
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	7,  // 14: weir.v1.LaneBalance.runs:type_name -> weir.v1.LaneRun
+	17, // 15: weir.v1.LaneBalance.filtered:type_name -> weir.v1.LaneBalance.FilteredEntry
+	5,  // 16: weir.v1.LaneRun.missing:type_name -> weir.v1.NumberRange
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_ledger_proto_init() }
@@ -1089,7 +1089,7 @@ func file_weir_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weir_v1_ledger_proto_rawDesc), len(file_weir_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
