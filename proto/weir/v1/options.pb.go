@@ -120,7 +120,7 @@ const (
 	Form_FORM_THREAD Form = 17
 	// Device number, major << 20 | minor; shown as "major:minor", such as "259:1".
 	Form_FORM_DEVICE Form = 18
-	// Mode of an inode; its permissions are shown in octal, such as "4755".
+	// Mode of an inode; its permissions are shown in octal, such as "0755" or "4755".
 	Form_FORM_MODE Form = 19
 	// Device number of a terminal, major << 8 | minor; shown as two numbers, major and minor below the path.
 	Form_FORM_TTY Form = 20
