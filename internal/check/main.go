@@ -36,7 +36,7 @@ func steps() []step {
 		{"fix", tool("go", "fix", "-diff", "./...")},
 		{"tidy", tool("go", "mod", "tidy", "-diff")},
 		{"arrows", tool("go", "test", "-count=1", "./internal")},
-		{"staticcheck", tool("go", "tool", "staticcheck", "./...")},
+		{"staticcheck", tool("go", "tool", "staticcheck", "-checks", "all", "./...")},
 		{"deadcode", deadcode},
 		{"clang-format", formatC},
 		{"contract", contract},
