@@ -83,7 +83,7 @@ const (
 	Knowledge_KNOWLEDGE_UNSPECIFIED Knowledge = 0
 	// It was there when the collector started: read from an iterator.
 	Knowledge_KNOWLEDGE_ITERATOR Knowledge = 1
-	// Only its key is known.
+	// Only its key is here: it is an ancestor, or the collector knows no more of it.
 	Knowledge_KNOWLEDGE_KEY Knowledge = 2
 )
 
