@@ -125,18 +125,18 @@ func (d *deploy) Validate() error {
 func (d *document) Validate() error {
 	var errs []error
 	seen := map[string]bool{}
-	once := func(list, id string, from Time) {
+	once := func(list string, i int, id string, from Time) {
 		if key := fmt.Sprint(list, "\x00", id, "\x00", from.us()); !seen[key] {
 			seen[key] = true
 			return
 		}
-		errs = append(errs, config.Invalid(list, "two entries with the id %q have the same valid_from", id))
+		errs = append(errs, config.Invalid(fmt.Sprintf("%s[%d]", list, i), "%q has an entry with this valid_from already", id))
 	}
-	for _, v := range d.Instances {
-		once("instances", v.ID, v.ValidFrom)
+	for i, v := range d.Instances {
+		once("instances", i, v.ID, v.ValidFrom)
 	}
-	for _, v := range d.Deploys {
-		once("deploys", v.ID, v.ValidFrom)
+	for i, v := range d.Deploys {
+		once("deploys", i, v.ID, v.ValidFrom)
 	}
 	return errors.Join(errs...)
 }
