@@ -41,6 +41,11 @@ func sample[S any](s S, parts ...string) []byte {
 	return raw
 }
 
+func words(raw ...byte) (w [4]uint32) {
+	copy((*[16]byte)(unsafe.Pointer(&w))[:], raw)
+	return w
+}
+
 func execOf(arguments, filename, interpreter, executable, directory string) []byte {
 	return sample(ExecSample{
 		Head:                 Head{Kind: uint16(KindProcessExec)},
@@ -48,27 +53,29 @@ func execOf(arguments, filename, interpreter, executable, directory string) []by
 		FilenameSize:         uint16(len(filename)),
 		InterpreterSize:      uint16(len(interpreter)),
 		ExecutableSize:       uint16(len(executable)),
+		ExecutableEnd:        uint8(PathWhole),
 		WorkingDirectorySize: uint16(len(directory)),
+		WorkingDirectoryEnd:  uint8(PathWhole),
 	}, arguments, filename, interpreter, executable, directory)
 }
 
 func samples() map[string][]byte {
-	loopback := Connection{Family: familyIPv4, Local: [16]uint8{127, 0, 0, 1}, LocalPort: 40000, Remote: [16]uint8{15: 1}, RemotePort: 80}
+	loopback := Connection{Family: familyIPv4, Local: words(127, 0, 0, 1), LocalPort: 40000, Remote: words(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), RemotePort: 80}
 	six := loopback
 	six.Family = 10
 	return map[string][]byte{
 		"fork 7 sh": sample(ForkSample{
 			Head: Head{Kind: uint16(KindProcessFork)}, Child: ProcessKey{Tgid: 7}, Facts: ProcessFacts{Comm: [16]uint8{'s', 'h'}},
 		}),
-		`exec "sh\x00-c\x00" /bin/sh /bin/sh /usr/bin/dash /`: execOf("sh\x00-c\x00", "/bin/sh\x00", "/bin/sh\x00", "dash\x00bin\x00usr\x00", "\x00"),
+		`exec "sh\x00-c\x00" /bin/sh /bin/sh /usr/bin/dash /`: execOf("sh\x00-c\x00", "/bin/sh\x00", "/bin/sh\x00", "dash\x00bin\x00usr\x00", ""),
 		"exit 3": sample(ExitSample{Head: Head{Kind: uint16(KindProcessExit)}, ExitCode: 3}),
-		"connect 127.0.0.1:40000 0.0.0.0:80": sample(ConnectSample{
+		"connect 127.0.0.1:40000 15.14.13.12:80": sample(ConnectSample{
 			Head: Head{Kind: uint16(KindNetworkConnect)}, Connection: loopback,
 		}),
 		"listen [::]:22": sample(ListenSample{Head: Head{Kind: uint16(KindNetworkListen)}, Family: 10, Port: 22}),
-		"close [::1]:80": sample(CloseSample{Head: Head{Kind: uint16(KindNetworkClose)}, Connection: six}),
+		"close [f0e:d0c:b0a:908:706:504:302:100]:80": sample(CloseSample{Head: Head{Kind: uint16(KindNetworkClose)}, Connection: six}),
 		"process a.scope /init": sample(ProcessSample{
-			Facts: ProcessFacts{CgroupName: [128]uint8{'a', '.', 's', 'c', 'o', 'p', 'e'}}, ExecutableSize: 5,
+			Facts: ProcessFacts{CgroupName: [128]uint8{'a', '.', 's', 'c', 'o', 'p', 'e'}}, ExecutableSize: 5, ExecutableEnd: uint8(PathWhole),
 		}, "init\x00", "\x00\x00\x00"),
 	}
 }
@@ -136,7 +143,7 @@ func (nobody) Close(*CloseSample)     {}
 func (nobody) Process(*ProcessSample) {}
 
 func BenchmarkDispatch(b *testing.B) {
-	raw := execOf("sh\x00-c\x00", "/bin/sh\x00", "/bin/sh\x00", "dash\x00bin\x00usr\x00", "\x00")
+	raw := execOf("sh\x00-c\x00", "/bin/sh\x00", "/bin/sh\x00", "dash\x00bin\x00usr\x00", "")
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := Dispatch(raw, nobody{}); err != nil {
@@ -151,7 +158,7 @@ func TestPathTurnsPartsRound(t *testing.T) {
 		want string
 	}{
 		{Path{}, ""},
-		{Path{[]byte("\x00"), PathWhole}, "/"},
+		{Path{nil, PathWhole}, "/"},
 		{Path{[]byte("sh\x00bin\x00"), PathWhole}, "/bin/sh"},
 		{Path{[]byte("sh\x00bin\x00"), PathCut}, "bin/sh"},
 		{Path{[]byte("memfd:x\x00"), PathDetached}, "memfd:x"},

@@ -55,25 +55,48 @@ func Kinds() []Kind {
 	return kinds
 }
 
-// names are the words that the object's BTF has for the numbers of its enums.
-type names struct {
-	kinds map[Kind]string
-}
-
-// enumerators reads the names once: C's enum is the only list.
-var enumerators = sync.OnceValue(func() names {
-	var enum *btf.Enum
-	if err := mustSpec().Types.TypeByName("kind", &enum); err != nil {
-		panic(fmt.Sprintf("bpf: object of another build: %v", err))
-	}
-	kinds := make(map[Kind]string)
-	for _, v := range enum.Values {
-		if k := Kind(v.Value); k != KindNone && k < kindCount {
-			kinds[k] = dotted(strings.TrimPrefix(v.Name, "KIND_"))
+// KindNamed returns the kind of the name, such as "process.exec".
+func KindNamed(name string) (Kind, bool) {
+	for kind, known := range enumerators().kinds {
+		if known == name {
+			return kind, true
 		}
 	}
-	return names{kinds}
+	return KindNone, false
+}
+
+// names are the words that the object's types have for the numbers of its enums.
+type names struct {
+	kinds    map[Kind]string
+	programs map[string]uint16
+}
+
+// enumerators reads the names once: C's enums are the only lists.
+var enumerators = sync.OnceValue(func() names {
+	types := mustSpec().Types
+	n := names{make(map[Kind]string), make(map[string]uint16)}
+	for _, v := range enumerated(types, "kind") {
+		if k := Kind(v.Value); k != KindNone && k < kindCount {
+			n.kinds[k] = dotted(strings.TrimPrefix(v.Name, "KIND_"))
+		}
+	}
+	for _, v := range enumerated(types, "program") {
+		if index := objectProgram(v.Value); index < programCount {
+			n.programs[strings.TrimPrefix(v.Name, "PROGRAM_")] = uint16(index)
+		}
+	}
+	return n
 })
+
+const programCount = objectProgramPROGRAM_COUNT
+
+func enumerated(types *btf.Spec, name string) []btf.EnumValue {
+	var enum *btf.Enum
+	if err := types.TypeByName(name, &enum); err != nil {
+		panic(fmt.Sprintf("bpf: object of another build: %v", err))
+	}
+	return enum.Values
+}
 
 // dotted makes "process.exec_failed" of "PROCESS_EXEC_FAILED": a kind's noun is one word.
 func dotted(enumerator string) string {

@@ -27,6 +27,7 @@ type (
 type PathEnd = objectPathEnd
 
 const (
+	PathUnknown  = objectPathEndPATH_UNKNOWN  // there was none
 	PathWhole    = objectPathEndPATH_WHOLE    // at the root
 	PathCut      = objectPathEndPATH_CUT      // at the walk's bound: the first parts are missing
 	PathDetached = objectPathEndPATH_DETACHED // at a dentry that hangs in no tree, such as memfd:NAME
@@ -74,14 +75,10 @@ type Path struct {
 // Append appends the path to dst, the root first. A path that was cut begins with its first known part,
 // without a slash before it.
 func (p Path) Append(dst []byte) []byte {
-	if len(p.Parts) == 0 && p.End == PathWhole {
-		return dst
+	if p.End == PathWhole {
+		dst = append(dst, '/')
 	}
-	rest := bytes.TrimSuffix(p.Parts, []byte{0})
-	if p.End != PathWhole {
-		return appendParts(dst, rest)
-	}
-	return appendParts(append(dst, '/'), rest)
+	return appendParts(dst, bytes.TrimSuffix(p.Parts, []byte{0}))
 }
 
 // appendParts turns round what lies between the NUL bytes of rest.
@@ -164,7 +161,9 @@ func untilNUL(b []byte) []byte {
 
 const familyIPv4 = 2 // AF_INET
 
-func address(family uint16, raw *[16]byte) netip.Addr {
+// address makes an address of words in network order.
+func address(family uint16, words *[4]uint32) netip.Addr {
+	raw := (*[16]byte)(unsafe.Pointer(words))
 	if family == familyIPv4 {
 		return netip.AddrFrom4([4]byte(raw[:4]))
 	}

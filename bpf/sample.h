@@ -64,16 +64,17 @@ enum {
 	FILENAME_MAX_SIZE = 1024,
 	INTERPRETER_MAX_SIZE = 256, /* BINPRM_BUF_SIZE */
 	PATH_BYTES = 1024,          /* the walk stops when a path has more */
-	PATH_PARTS = 32,            /* parts of a path that are walked at most */
+	PATH_STEPS = 32,            /* parts and mount points of a path that are walked at most */
 	NAME_SIZE = 256,            /* NAME_MAX and a NUL byte */
 	PATH_MAX_SIZE = PATH_BYTES + NAME_SIZE,
 };
 
 /* How a walk of dentries ended. */
 enum path_end {
-	PATH_WHOLE = 0, /* at the root */
-	PATH_CUT,       /* at the walk's bound: the first parts are missing */
-	PATH_DETACHED,  /* at a dentry that hangs in no tree, such as memfd:NAME */
+	PATH_UNKNOWN = 0, /* there was none */
+	PATH_WHOLE,       /* at the root */
+	PATH_CUT,         /* at the walk's bound: the first parts are missing */
+	PATH_DETACHED,    /* at a dentry that hangs in no tree, such as memfd:NAME */
 };
 
 /* What is known of a process as a whole. Zero is unknown, where nothing else is said. */
@@ -139,8 +140,8 @@ struct exit_sample {
 /* The two ends of a TCP socket, seen from this host. */
 struct connection {
 	__u64 socket;    /* the same in all samples of one connection; 0 is unknown */
-	__u8 local[16];  /* IPv4 in the first four bytes */
-	__u8 remote[16];
+	__u32 local[4];  /* network order; IPv4 in the first word */
+	__u32 remote[4];
 	__u16 local_port, remote_port; /* host order */
 	__u16 family;                  /* AF_INET or AF_INET6, of the addresses */
 	__u16 ipv4_mapped;             /* an IPv6 socket holds these IPv4 addresses */
@@ -158,7 +159,7 @@ struct connect_sample {
 
 struct listen_sample {
 	struct head head;
-	__u8 address[16];
+	__u32 address[4]; /* network order; IPv4 in the first word */
 	__u16 port;
 	__u16 family;
 	__u16 ipv4_mapped;

@@ -2,9 +2,65 @@ package bpf
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/cilium/ebpf"
 )
+
+// Names in the object, for those who load it.
+const (
+	MapRing     = objectMapRing     // samples
+	MapCounters = objectMapCounters // the ledger's kernel side: ProgramCounters a CPU, by Program.Index
+	VarGiven    = objectVarGiven    // Given
+
+	// ProgramSeed is the task iterator's program, which is in no ladder.
+	ProgramSeed = objectProgProcessIterTask
+)
+
+// ProgramCounters is what one program has counted on one CPU.
+type ProgramCounters = objectProgramCounters
+
+// Given holds the kinds that each program is to give, a bit a kind; a run of a kind that is not given is
+// ignored.
+type Given [programCount]uint32
+
+// Add lets the rung's programs give its kind.
+func (g *Given) Add(r Rung) {
+	for _, p := range r.Programs {
+		g[p.Index] |= 1 << r.Kind
+	}
+}
+
+// Settings are what has to be known before the object is loaded.
+type Settings struct {
+	RingBytes uint32 // a power of two, and a multiple of the page size
+	Sockets   uint32 // TCP sockets whose opener is remembered
+}
+
+// Spec returns the object with these settings, with nothing loaded.
+func Spec(s Settings) (*ebpf.CollectionSpec, error) {
+	spec, err := loadObject()
+	if err != nil {
+		return nil, err
+	}
+	spec.Maps[objectMapRing].MaxEntries = s.RingBytes
+	spec.Maps[objectMapSockets].MaxEntries = s.Sockets
+	if err := spec.Variables[objectVarWakeupBytes].Set(uint64(s.RingBytes / 4)); err != nil {
+		return nil, fmt.Errorf("set wakeup_bytes: %w", err)
+	}
+	return spec, nil
+}
+
+// Only returns a copy of spec that has no program but those named.
+func Only(spec *ebpf.CollectionSpec, names ...string) *ebpf.CollectionSpec {
+	keep := make(map[string]bool, len(names))
+	for _, name := range names {
+		keep[name] = true
+	}
+	pruned := spec.Copy()
+	maps.DeleteFunc(pruned.Programs, func(name string, _ *ebpf.ProgramSpec) bool { return !keep[name] })
+	return pruned
+}
 
 // mustSpec parses the embedded object. That it parses is a matter of the build, not of the machine.
 func mustSpec() *ebpf.CollectionSpec {

@@ -1,8 +1,39 @@
 //go:build ignore
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0)
+/* The kernel side of weir: one object, one set of maps. */
+#include <stdbool.h>
 #include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "kernel.h"
+#include "compat.h"
 #include "sample.h"
+#include "ladder.h"
+#include "maps.bpf.h"
+#include "task.bpf.h"
+#include "path.bpf.h"
+#include "process.bpf.h"
+#include "socket.bpf.h"
+#include "network.bpf.h"
+
+/* Clang leaves out of the object's types what no map and no variable names, and bpf2go looks for them there. */
+union crossing {
+	enum kind kind;
+	enum outcome outcome;
+	enum program program;
+	enum path_end path_end;
+	enum direction direction;
+	struct fork_sample fork_sample;
+	struct exec_sample exec_sample;
+	struct process_sample process_sample;
+	struct exit_sample exit_sample;
+	struct connect_sample connect_sample;
+	struct listen_sample listen_sample;
+	struct close_sample close_sample;
+};
+const union crossing *crossing __attribute__((unused));
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-const struct fork_sample *u1; const struct exec_sample *u2; const struct process_sample *u3; const struct exit_sample *u4;
-const struct connect_sample *u5; const struct listen_sample *u6; const struct close_sample *u7; const enum kind *u8; const enum outcome *u9; const enum path_end *u10; const enum direction *u11;

@@ -53,8 +53,8 @@ type objectConnectSample struct {
 type objectConnection struct {
 	_                structs.HostLayout
 	Socket           uint64
-	Local            [16]uint8
-	Remote           [16]uint8
+	Local            [4]uint32
+	Remote           [4]uint32
 	LocalPort        uint16
 	RemotePort       uint16
 	Family           uint16
@@ -91,6 +91,15 @@ type objectExecSample struct {
 	Memfd                uint8
 	Secure               uint8
 	Pad                  uint8
+}
+
+type objectExecScratch struct {
+	_      structs.HostLayout
+	Owners uint64
+	Used   uint32
+	_      [4]byte
+	Sample objectExecSample
+	Text   [9216]uint8
 }
 
 type objectExitSample struct {
@@ -138,7 +147,7 @@ const (
 type objectListenSample struct {
 	_                structs.HostLayout
 	Head             objectHead
-	Address          [16]uint8
+	Address          [4]uint32
 	Port             uint16
 	Family           uint16
 	Ipv4Mapped       uint16
@@ -162,9 +171,10 @@ const (
 type objectPathEnd uint32
 
 const (
-	objectPathEndPATH_WHOLE    objectPathEnd = 0
-	objectPathEndPATH_CUT      objectPathEnd = 1
-	objectPathEndPATH_DETACHED objectPathEnd = 2
+	objectPathEndPATH_UNKNOWN  objectPathEnd = 0
+	objectPathEndPATH_WHOLE    objectPathEnd = 1
+	objectPathEndPATH_CUT      objectPathEnd = 2
+	objectPathEndPATH_DETACHED objectPathEnd = 3
 )
 
 type objectProcessFacts struct {
@@ -201,21 +211,81 @@ type objectProcessSample struct {
 	Pad            [5]uint8
 }
 
+type objectProcessScratch struct {
+	_      structs.HostLayout
+	Used   uint32
+	Pad    uint32
+	Sample objectProcessSample
+	Text   [9216]uint8
+}
+
+type objectProgram uint32
+
+const (
+	objectProgramPROGRAM_processTaskNewtask          objectProgram = 0
+	objectProgramPROGRAM_processTaskNewtaskRaw       objectProgram = 1
+	objectProgramPROGRAM_processSchedProcessExec     objectProgram = 2
+	objectProgramPROGRAM_processSchedProcessExecRaw  objectProgram = 3
+	objectProgramPROGRAM_processSchedProcessExit     objectProgram = 4
+	objectProgramPROGRAM_processSchedProcessExitLive objectProgram = 5
+	objectProgramPROGRAM_processSchedProcessExitRaw  objectProgram = 6
+	objectProgramPROGRAM_processIterTask             objectProgram = 7
+	objectProgramPROGRAM_networkTcpV4Connect         objectProgram = 8
+	objectProgramPROGRAM_networkTcpV6Connect         objectProgram = 9
+	objectProgramPROGRAM_networkSockOps              objectProgram = 10
+	objectProgramPROGRAM_networkInetSockSetState     objectProgram = 11
+	objectProgramPROGRAM_networkInetSockSetStateRaw  objectProgram = 12
+	objectProgramPROGRAM_COUNT                       objectProgram = 13
+)
+
+type objectProgramCounters struct {
+	_        structs.HostLayout
+	Runs     uint64
+	Ignored  uint64
+	Merged   uint64
+	Outcomes [7][6]uint64
+}
+
+type objectSocketEntry struct {
+	_             structs.HostLayout
+	Actor         objectActor
+	Id            uint64
+	StartNs       uint64
+	EstablishedNs uint64
+	Direction     uint8
+	ClosedByActor uint8
+	Crossed       uint8
+	SynLeft       uint8
+	Pad           uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	objectVarU1  = "u1"
-	objectVarU10 = "u10"
-	objectVarU11 = "u11"
-	objectVarU2  = "u2"
-	objectVarU3  = "u3"
-	objectVarU4  = "u4"
-	objectVarU5  = "u5"
-	objectVarU6  = "u6"
-	objectVarU7  = "u7"
-	objectVarU8  = "u8"
-	objectVarU9  = "u9"
+	objectMapCounters                     = "counters"
+	objectMapExecScratch                  = "exec_scratch"
+	objectMapExited                       = "exited"
+	objectMapProcessScratch               = "process_scratch"
+	objectMapRing                         = "ring"
+	objectMapSequence                     = "sequence"
+	objectMapSockets                      = "sockets"
+	objectProgNetworkInetSockSetState     = "network__inet_sock_set_state"
+	objectProgNetworkInetSockSetStateRaw  = "network__inet_sock_set_state_raw"
+	objectProgNetworkSockOps              = "network__sock_ops"
+	objectProgNetworkTcpV4Connect         = "network__tcp_v4_connect"
+	objectProgNetworkTcpV6Connect         = "network__tcp_v6_connect"
+	objectProgProcessIterTask             = "process__iter_task"
+	objectProgProcessSchedProcessExec     = "process__sched_process_exec"
+	objectProgProcessSchedProcessExecRaw  = "process__sched_process_exec_raw"
+	objectProgProcessSchedProcessExit     = "process__sched_process_exit"
+	objectProgProcessSchedProcessExitLive = "process__sched_process_exit_live"
+	objectProgProcessSchedProcessExitRaw  = "process__sched_process_exit_raw"
+	objectProgProcessTaskNewtask          = "process__task_newtask"
+	objectProgProcessTaskNewtaskRaw       = "process__task_newtask_raw"
+	objectVarCrossing                     = "crossing"
+	objectVarGiven                        = "given"
+	objectVarWakeupBytes                  = "wakeup_bytes"
 )
 
 // loadObject returns the embedded CollectionSpec for object.
@@ -260,29 +330,41 @@ type objectSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type objectProgramSpecs struct {
+	NetworkInetSockSetState     *ebpf.ProgramSpec `ebpf:"network__inet_sock_set_state"`
+	NetworkInetSockSetStateRaw  *ebpf.ProgramSpec `ebpf:"network__inet_sock_set_state_raw"`
+	NetworkSockOps              *ebpf.ProgramSpec `ebpf:"network__sock_ops"`
+	NetworkTcpV4Connect         *ebpf.ProgramSpec `ebpf:"network__tcp_v4_connect"`
+	NetworkTcpV6Connect         *ebpf.ProgramSpec `ebpf:"network__tcp_v6_connect"`
+	ProcessIterTask             *ebpf.ProgramSpec `ebpf:"process__iter_task"`
+	ProcessSchedProcessExec     *ebpf.ProgramSpec `ebpf:"process__sched_process_exec"`
+	ProcessSchedProcessExecRaw  *ebpf.ProgramSpec `ebpf:"process__sched_process_exec_raw"`
+	ProcessSchedProcessExit     *ebpf.ProgramSpec `ebpf:"process__sched_process_exit"`
+	ProcessSchedProcessExitLive *ebpf.ProgramSpec `ebpf:"process__sched_process_exit_live"`
+	ProcessSchedProcessExitRaw  *ebpf.ProgramSpec `ebpf:"process__sched_process_exit_raw"`
+	ProcessTaskNewtask          *ebpf.ProgramSpec `ebpf:"process__task_newtask"`
+	ProcessTaskNewtaskRaw       *ebpf.ProgramSpec `ebpf:"process__task_newtask_raw"`
 }
 
 // objectMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type objectMapSpecs struct {
+	Counters       *ebpf.MapSpec `ebpf:"counters"`
+	ExecScratch    *ebpf.MapSpec `ebpf:"exec_scratch"`
+	Exited         *ebpf.MapSpec `ebpf:"exited"`
+	ProcessScratch *ebpf.MapSpec `ebpf:"process_scratch"`
+	Ring           *ebpf.MapSpec `ebpf:"ring"`
+	Sequence       *ebpf.MapSpec `ebpf:"sequence"`
+	Sockets        *ebpf.MapSpec `ebpf:"sockets"`
 }
 
 // objectVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type objectVariableSpecs struct {
-	U1  *ebpf.VariableSpec `ebpf:"u1"`
-	U10 *ebpf.VariableSpec `ebpf:"u10"`
-	U11 *ebpf.VariableSpec `ebpf:"u11"`
-	U2  *ebpf.VariableSpec `ebpf:"u2"`
-	U3  *ebpf.VariableSpec `ebpf:"u3"`
-	U4  *ebpf.VariableSpec `ebpf:"u4"`
-	U5  *ebpf.VariableSpec `ebpf:"u5"`
-	U6  *ebpf.VariableSpec `ebpf:"u6"`
-	U7  *ebpf.VariableSpec `ebpf:"u7"`
-	U8  *ebpf.VariableSpec `ebpf:"u8"`
-	U9  *ebpf.VariableSpec `ebpf:"u9"`
+	Crossing    *ebpf.VariableSpec `ebpf:"crossing"`
+	Given       *ebpf.VariableSpec `ebpf:"given"`
+	WakeupBytes *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // objectObjects contains all objects after they have been loaded into the kernel.
@@ -305,37 +387,71 @@ func (o *objectObjects) Close() error {
 //
 // It can be passed to loadObjectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type objectMaps struct {
+	Counters       *ebpf.Map `ebpf:"counters"`
+	ExecScratch    *ebpf.Map `ebpf:"exec_scratch"`
+	Exited         *ebpf.Map `ebpf:"exited"`
+	ProcessScratch *ebpf.Map `ebpf:"process_scratch"`
+	Ring           *ebpf.Map `ebpf:"ring"`
+	Sequence       *ebpf.Map `ebpf:"sequence"`
+	Sockets        *ebpf.Map `ebpf:"sockets"`
 }
 
 func (m *objectMaps) Close() error {
-	return _ObjectClose()
+	return _ObjectClose(
+		m.Counters,
+		m.ExecScratch,
+		m.Exited,
+		m.ProcessScratch,
+		m.Ring,
+		m.Sequence,
+		m.Sockets,
+	)
 }
 
 // objectVariables contains all global variables after they have been loaded into the kernel.
 //
 // It can be passed to loadObjectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type objectVariables struct {
-	U1  *ebpf.Variable `ebpf:"u1"`
-	U10 *ebpf.Variable `ebpf:"u10"`
-	U11 *ebpf.Variable `ebpf:"u11"`
-	U2  *ebpf.Variable `ebpf:"u2"`
-	U3  *ebpf.Variable `ebpf:"u3"`
-	U4  *ebpf.Variable `ebpf:"u4"`
-	U5  *ebpf.Variable `ebpf:"u5"`
-	U6  *ebpf.Variable `ebpf:"u6"`
-	U7  *ebpf.Variable `ebpf:"u7"`
-	U8  *ebpf.Variable `ebpf:"u8"`
-	U9  *ebpf.Variable `ebpf:"u9"`
+	Crossing    *ebpf.Variable `ebpf:"crossing"`
+	Given       *ebpf.Variable `ebpf:"given"`
+	WakeupBytes *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // objectPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadObjectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type objectPrograms struct {
+	NetworkInetSockSetState     *ebpf.Program `ebpf:"network__inet_sock_set_state"`
+	NetworkInetSockSetStateRaw  *ebpf.Program `ebpf:"network__inet_sock_set_state_raw"`
+	NetworkSockOps              *ebpf.Program `ebpf:"network__sock_ops"`
+	NetworkTcpV4Connect         *ebpf.Program `ebpf:"network__tcp_v4_connect"`
+	NetworkTcpV6Connect         *ebpf.Program `ebpf:"network__tcp_v6_connect"`
+	ProcessIterTask             *ebpf.Program `ebpf:"process__iter_task"`
+	ProcessSchedProcessExec     *ebpf.Program `ebpf:"process__sched_process_exec"`
+	ProcessSchedProcessExecRaw  *ebpf.Program `ebpf:"process__sched_process_exec_raw"`
+	ProcessSchedProcessExit     *ebpf.Program `ebpf:"process__sched_process_exit"`
+	ProcessSchedProcessExitLive *ebpf.Program `ebpf:"process__sched_process_exit_live"`
+	ProcessSchedProcessExitRaw  *ebpf.Program `ebpf:"process__sched_process_exit_raw"`
+	ProcessTaskNewtask          *ebpf.Program `ebpf:"process__task_newtask"`
+	ProcessTaskNewtaskRaw       *ebpf.Program `ebpf:"process__task_newtask_raw"`
 }
 
 func (p *objectPrograms) Close() error {
-	return _ObjectClose()
+	return _ObjectClose(
+		p.NetworkInetSockSetState,
+		p.NetworkInetSockSetStateRaw,
+		p.NetworkSockOps,
+		p.NetworkTcpV4Connect,
+		p.NetworkTcpV6Connect,
+		p.ProcessIterTask,
+		p.ProcessSchedProcessExec,
+		p.ProcessSchedProcessExecRaw,
+		p.ProcessSchedProcessExit,
+		p.ProcessSchedProcessExitLive,
+		p.ProcessSchedProcessExitRaw,
+		p.ProcessTaskNewtask,
+		p.ProcessTaskNewtaskRaw,
+	)
 }
 
 func _ObjectClose(closers ...io.Closer) error {

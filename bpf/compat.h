@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/* What differs between kernels, each behind one accessor. What a kernel cannot do at all is another rung. */
+#ifndef WEIR_COMPAT_H
+#define WEIR_COMPAT_H
+
+/* Adds one and returns the sum; unlike ++ it is whole when a program interrupts another one.
+ * Before 5.12 there is no atomic instruction that returns a value: Go then puts an addition and a load in
+ * place of this function's body (fetch.go), and an interrupt between the two makes a number twice. It is a
+ * function of its own, and not inlined, so that Go finds it.
+ */
+static __attribute__((noinline)) __u64 next_number(__u64 *counter)
+{
+	return __sync_fetch_and_add(counter, 1) + 1;
+}
+
+/* loginuid and sessionid are there with CONFIG_AUDIT only. */
+static __always_inline __u32 login_uid(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->loginuid) ? BPF_CORE_READ(task, loginuid.val) : ~0U;
+}
+
+static __always_inline __u32 audit_session(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->sessionid) ? BPF_CORE_READ(task, sessionid) : ~0U;
+}
+
+/* struct pid's numbers are an array of one up to 6.4, and a flexible one from 6.5 on: the innermost is
+ * beyond what CO-RE would let an index reach.
+ */
+static __always_inline struct upid *innermost(struct pid *pid)
+{
+	void *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
+
+	return numbers + BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid);
+}
+
+static __always_inline struct upid *outermost(struct pid *pid)
+{
+	return (void *)pid + bpf_core_field_offset(struct pid, numbers);
+}
+
+/* The task's group in the memory hierarchy, which v1 and hybrid layouts use; NULL without CONFIG_MEMCG. */
+static __always_inline struct cgroup *memory_cgroup(struct css_set *set)
+{
+	struct cgroup_subsys_state *state = 0;
+	void *states = (void *)set + bpf_core_field_offset(struct css_set, subsys);
+
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		return 0;
+	states += bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) * sizeof(void *);
+	bpf_probe_read_kernel(&state, sizeof(state), states);
+	return BPF_CORE_READ(state, cgroup);
+}
+
+#endif

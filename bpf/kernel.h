@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/* The few kernel types that the programs read, with the members that they read. Offsets come from the
+ * running kernel's BTF; order, size and what is left out do not matter here.
+ */
+#ifndef WEIR_KERNEL_H
+#define WEIR_KERNEL_H
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* include/linux/ns_common.h; the namespaces that hold one */
+struct ns_common {
+	unsigned int inum;
+};
+struct pid_namespace {
+	struct ns_common ns;
+};
+struct mnt_namespace {
+	struct ns_common ns;
+};
+struct user_namespace {
+	struct ns_common ns;
+};
+struct net {
+	struct ns_common ns;
+};
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+	struct net *net_ns;
+};
+
+/* include/linux/pid.h */
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+/* include/linux/kernfs.h, include/linux/cgroup-defs.h */
+struct kernfs_node {
+	__u64 id;
+	const char *name;
+};
+struct cgroup {
+	struct kernfs_node *kn;
+	int level;
+};
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+struct css_set {
+	struct cgroup_subsys_state *subsys[1];
+	struct cgroup *dfl_cgrp;
+};
+enum cgroup_subsys_id {
+	memory_cgrp_id = 4,
+};
+
+/* include/linux/cred.h, include/linux/uidgid.h */
+typedef struct {
+	unsigned int val;
+} kuid_t;
+typedef struct {
+	unsigned int val;
+} kgid_t;
+typedef struct {
+	__u64 val; /* two words of 32 bits before 6.3: the same bytes, as both machines are little endian */
+} kernel_cap_t;
+struct cred {
+	kuid_t uid, euid;
+	kgid_t gid, egid;
+	kernel_cap_t cap_effective;
+	struct user_namespace *user_ns;
+};
+
+/* include/linux/fs.h, include/linux/dcache.h, fs/mount.h */
+struct super_block {
+	__u32 s_dev;
+};
+struct inode {
+	__u16 i_mode;
+	unsigned int i_nlink;
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+struct qstr {
+	const unsigned char *name;
+};
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+};
+struct fs_struct {
+	struct path pwd;
+};
+
+/* include/linux/tty.h, include/linux/tty_driver.h */
+struct tty_driver {
+	int major, minor_start;
+};
+struct tty_struct {
+	int index;
+	struct tty_driver *driver;
+};
+
+/* include/linux/sched/signal.h */
+typedef struct {
+	int counter;
+} atomic_t;
+enum {
+	SIGNAL_GROUP_EXIT = 0x4,
+	PIDTYPE_SID = 3,
+};
+struct signal_struct {
+	atomic_t live;
+	int nr_threads;
+	int group_exit_code;
+	unsigned int flags;
+	struct pid *pids[PIDTYPE_SID + 1];
+	struct tty_struct *tty;
+};
+
+/* include/linux/mm_types.h, include/linux/sched.h */
+struct mm_struct {
+	unsigned long arg_start, arg_end;
+	struct file *exe_file;
+};
+enum {
+	PF_KTHREAD = 0x00200000,
+	CLONE_THREAD = 0x00010000,
+};
+struct task_struct {
+	unsigned int flags;
+	int pid, tgid;
+	int exit_code;
+	__u64 start_boottime;
+	__u64 self_exec_id;
+	struct task_struct *group_leader, *real_parent;
+	struct pid *thread_pid;
+	const struct cred *cred;
+	struct css_set *cgroups;
+	struct nsproxy *nsproxy;
+	struct signal_struct *signal;
+	struct mm_struct *mm;
+	struct fs_struct *fs;
+	kuid_t loginuid;        /* CONFIG_AUDIT */
+	unsigned int sessionid; /* CONFIG_AUDIT */
+	char comm[16];
+};
+
+/* include/linux/binfmts.h */
+struct linux_binprm {
+	unsigned int secureexec : 1;
+	int argc;
+	const char *filename, *interp;
+};
+
+/* include/net/sock.h, include/net/inet_sock.h, include/linux/tcp.h */
+struct in6_addr {
+	__u32 words[4];
+};
+typedef struct {
+	struct net *net;
+} possible_net_t;
+struct sock_common {
+	__be32 skc_daddr, skc_rcv_saddr;
+	__be16 skc_dport;
+	unsigned short skc_family;
+	unsigned char skc_ipv6only : 1;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+	unsigned long skc_flags;
+};
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_protocol;
+	int sk_err;
+	__u32 sk_max_ack_backlog;
+	unsigned char sk_shutdown;
+};
+struct inet_sock {
+	__be16 inet_sport;
+};
+struct tcp_sock {
+	__u64 bytes_acked, bytes_received;
+	__u32 segs_out, segs_in;
+	__u32 snd_una, write_seq;
+};
+enum {
+	AF_INET = 2,
+	AF_INET6 = 10,
+	PROTOCOL_TCP = 6,
+	SHUTDOWN_MASK = 3,
+	SOCK_DONE = 1, /* enum sock_flags: a bit's number */
+};
+/* kernel/bpf/task_iter.c, include/linux/bpf.h */
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+#pragma clang attribute pop
+
+/* include/uapi/linux/in.h, in6.h: the same on every kernel, and so not relocated */
+struct sockaddr_in {
+	__u16 sin_family;
+	__be16 sin_port;
+	__be32 sin_addr;
+};
+struct sockaddr_in6 {
+	__u16 sin6_family;
+	__be16 sin6_port;
+	__be32 sin6_flowinfo;
+	struct in6_addr sin6_addr;
+};
+struct sockaddr;
+
+#endif

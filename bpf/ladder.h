@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/* What a program says of itself. Go reads it from the object (ladder.go): there is no second list. */
+#ifndef WEIR_LADDER_H
+#define WEIR_LADDER_H
+
+/* The program is part of this rung of the kind's ladder: 1 is tried first. All programs that name the same
+ * rung are needed. lacks tells for people what the rung cannot tell.
+ */
+#define GIVES(kind, rung, lacks) __attribute__((btf_decl_tag("gives:" kind ":" #rung ":" lacks)))
+
+/* The hook's function or tracepoint has to take so many arguments: a wrong signature may load and read garbage. */
+#define TAKES(hook, arguments) __attribute__((btf_decl_tag("takes:" hook ":" #arguments)))
+
+/* The program's number in samples and counters; its name is the program's. Programs are attached in this order:
+ * what completes inet_sock_set_state comes before it, so that nothing falls between the two.
+ */
+enum program {
+	PROGRAM_process__task_newtask = 0,
+	PROGRAM_process__task_newtask_raw,
+	PROGRAM_process__sched_process_exec,
+	PROGRAM_process__sched_process_exec_raw,
+	PROGRAM_process__sched_process_exit,
+	PROGRAM_process__sched_process_exit_live,
+	PROGRAM_process__sched_process_exit_raw,
+	PROGRAM_process__iter_task,
+	PROGRAM_network__tcp_v4_connect,
+	PROGRAM_network__tcp_v6_connect,
+	PROGRAM_network__sock_ops,
+	PROGRAM_network__inet_sock_set_state,
+	PROGRAM_network__inet_sock_set_state_raw,
+	PROGRAM_COUNT,
+};
+
+#endif

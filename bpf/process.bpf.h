@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/* process.fork, process.exec, process.exit, and the processes that are older than the hooks. */
+#ifndef WEIR_PROCESS_H
+#define WEIR_PROCESS_H
+
+/* process.fork. At task_newtask the child is whole, and already in the group that CLONE_INTO_CGROUP names. */
+static __always_inline int on_fork(enum program program, struct task_struct *child, __u64 flags)
+{
+	struct program_counters *c = begin(program);
+	struct fork_sample *s;
+
+	if (!c)
+		return 0;
+	if ((flags & CLONE_THREAD) || !gives(program, KIND_PROCESS_FORK))
+		return ignored(c);
+	s = RESERVE(struct fork_sample, KIND_PROCESS_FORK, program);
+	if (!s)
+		return ended(c, KIND_PROCESS_FORK, OUTCOME_RING_FULL);
+	fill_actor(&s->head.actor, current_task());
+	s->child = key_of(child);
+	s->flags = flags;
+	fill_facts(&s->facts, child);
+	return submit(c, KIND_PROCESS_FORK, s);
+}
+
+SEC("tp_btf/task_newtask")
+GIVES("process.fork", 1, "")
+int BPF_PROG(process__task_newtask, struct task_struct *task, unsigned long clone_flags)
+{
+	return on_fork(PROGRAM_process__task_newtask, task, clone_flags);
+}
+
+SEC("raw_tp/task_newtask")
+GIVES("process.fork", 2, "")
+int BPF_PROG(process__task_newtask_raw, struct task_struct *task, unsigned long clone_flags)
+{
+	return on_fork(PROGRAM_process__task_newtask_raw, task, clone_flags);
+}
+
+/* Room to build an exec sample in, so that the ring gets what is used of it alone. */
+struct exec_scratch {
+	__u64 owners; /* one: taken */
+	__u32 used;   /* of text; in map memory, as in a register the verifier did not finish the path's loop */
+	struct exec_sample sample;
+	__u8 text[TEXT_SIZE + FILENAME_MAX_SIZE]; /* right behind the sample; what begins in TEXT_SIZE may end behind it */
+};
+
+_Static_assert(__builtin_offsetof(struct exec_scratch, text) ==
+		       __builtin_offsetof(struct exec_scratch, sample) + sizeof(struct exec_sample),
+	       "the text has to follow the sample");
+
+/* Four a CPU: from 7.0 on a program can be preempted, and another task's exec runs on the same CPU meanwhile.
+ * Programs alone use it. None free: table_full.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4);
+	__uint(map_flags, BPF_F_RDONLY);
+	__type(key, __u32);
+	__type(value, struct exec_scratch);
+} exec_scratch SEC(".maps");
+
+/* Takes a slot if it is free. An addition and a look suffice, and 5.10 has no compare and swap: of several
+ * that try at once, at most one can read 1, and none has to.
+ */
+static __always_inline bool take(struct exec_scratch *s)
+{
+	__sync_fetch_and_add(&s->owners, 1);
+	if (*(volatile __u64 *)&s->owners == 1)
+		return true;
+	__sync_fetch_and_add(&s->owners, -1);
+	return false;
+}
+
+static __always_inline void give_back(struct exec_scratch *s)
+{
+	__sync_fetch_and_add(&s->owners, -1);
+}
+
+static __always_inline struct exec_scratch *take_scratch(void)
+{
+	for (__u32 i = 0; i < 4; i++) {
+		__u32 key = i;
+		struct exec_scratch *s = bpf_map_lookup_elem(&exec_scratch, &key);
+
+		if (s && take(s))
+			return s;
+	}
+	return 0;
+}
+
+/* Reads exactly what the arguments occupy: a read beyond the stack's end fails whole. */
+static __always_inline void append_arguments(struct exec_scratch *s, struct mm_struct *mm)
+{
+	unsigned long start = BPF_CORE_READ(mm, arg_start);
+	__u64 size = BPF_CORE_READ(mm, arg_end) - start;
+
+	s->sample.arguments_bytes = size;
+	s->sample.arguments_size = 0;
+	if (size > ARGUMENTS_MAX)
+		size = ARGUMENTS_MAX;
+	asm volatile("" : "+r"(size)); /* keeps the bound that the verifier has to see */
+	if (size > ARGUMENTS_MAX || bpf_probe_read_user(s->text, size, (void *)start))
+		return;
+	s->sample.arguments_size = size;
+	s->used = size;
+}
+
+static __always_inline bool is_memfd(const __u8 *name, enum path_end end)
+{
+	return end == PATH_DETACHED && name[0] == 'm' && name[1] == 'e' && name[2] == 'm' && name[3] == 'f' &&
+	       name[4] == 'd' && name[5] == ':';
+}
+
+static __always_inline void append_executable(struct exec_scratch *s, struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	__u32 start = s->used;
+
+	s->sample.inode = BPF_CORE_READ(inode, i_ino);
+	s->sample.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	s->sample.mode = BPF_CORE_READ(inode, i_mode);
+	s->sample.deleted = BPF_CORE_READ(inode, i_nlink) == 0;
+	s->sample.executable_end =
+		append_path(s->text, &s->used, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry));
+	s->sample.executable_size = s->used - start;
+	s->sample.memfd = is_memfd(s->text + (start & (TEXT_SIZE - 1)), s->sample.executable_end);
+}
+
+static __always_inline void append_directory(struct exec_scratch *s, struct fs_struct *fs)
+{
+	__u32 start = s->used;
+
+	s->sample.working_directory_end =
+		append_path(s->text, &s->used, BPF_CORE_READ(fs, pwd.mnt), BPF_CORE_READ(fs, pwd.dentry));
+	s->sample.working_directory_size = s->used - start;
+}
+
+static __always_inline void fill_exec(struct exec_scratch *s, struct task_struct *task, struct linux_binprm *bprm)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+
+	s->used = 0;
+	append_arguments(s, mm);
+	s->sample.argument_count = BPF_CORE_READ(bprm, argc);
+	s->sample.secure = BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec);
+	s->sample.filename_size = append_string(s->text, &s->used, FILENAME_MAX_SIZE, BPF_CORE_READ(bprm, filename));
+	s->sample.interpreter_size = append_string(s->text, &s->used, INTERPRETER_MAX_SIZE, BPF_CORE_READ(bprm, interp));
+	append_executable(s, BPF_CORE_READ(mm, exe_file));
+	append_directory(s, BPF_CORE_READ(task, fs));
+	fill_facts(&s->sample.facts, task);
+}
+
+static __always_inline enum outcome send_exec(enum program program, struct exec_scratch *s, struct task_struct *task)
+{
+	__u32 size = sizeof(s->sample) + (s->used & (TEXT_SIZE - 1));
+
+	s->sample.head = head_of(KIND_PROCESS_EXEC, program, size);
+	fill_actor(&s->sample.head.actor, task);
+	return bpf_ringbuf_output(&ring, &s->sample, size, wakeup()) ? OUTCOME_RING_FULL : OUTCOME_SENT;
+}
+
+/* process.exec. This runs in the new image, so mm->arg_start holds what the program sees, not what execve was
+ * given; credentials, comm and the exec count are the new ones.
+ */
+static __always_inline int on_exec(enum program program, struct task_struct *task, struct linux_binprm *bprm)
+{
+	struct program_counters *c = begin(program);
+	struct exec_scratch *s;
+	enum outcome outcome;
+
+	if (!c)
+		return 0;
+	if (!gives(program, KIND_PROCESS_EXEC))
+		return ignored(c);
+	s = take_scratch();
+	if (!s)
+		return ended(c, KIND_PROCESS_EXEC, OUTCOME_TABLE_FULL);
+	fill_exec(s, task, bprm);
+	outcome = send_exec(program, s, task);
+	give_back(s);
+	return ended(c, KIND_PROCESS_EXEC, outcome);
+}
+
+SEC("tp_btf/sched_process_exec")
+GIVES("process.exec", 1, "")
+TAKES("sched_process_exec", 3)
+int BPF_PROG(process__sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	return on_exec(PROGRAM_process__sched_process_exec, task, bprm);
+}
+
+SEC("raw_tp/sched_process_exec")
+GIVES("process.exec", 2, "")
+int BPF_PROG(process__sched_process_exec_raw, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	return on_exec(PROGRAM_process__sched_process_exec_raw, task, bprm);
+}
+
+/* The status as wait() gets it: code << 8, signal, and 0x80 where memory was dumped. */
+static __always_inline __u32 wait_status(struct task_struct *task)
+{
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+
+	if (BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT)
+		return BPF_CORE_READ(signal, group_exit_code);
+	return BPF_CORE_READ(task, group_leader, exit_code);
+}
+
+static __always_inline int send_exit(struct program_counters *c, enum program program, struct task_struct *task)
+{
+	__u32 status = wait_status(task);
+	struct exit_sample *s = RESERVE(struct exit_sample, KIND_PROCESS_EXIT, program);
+
+	if (!s)
+		return ended(c, KIND_PROCESS_EXIT, OUTCOME_RING_FULL);
+	fill_actor(&s->head.actor, task);
+	s->exit_code = status >> 8 & 0xff;
+	s->signal = status & 0x7f;
+	s->core_dumped = (status & 0x80) != 0;
+	s->pad = 0;
+	return submit(c, KIND_PROCESS_EXIT, s);
+}
+
+/* process.exit, from 6.16 on: the kernel says itself whether this thread was the last one. */
+SEC("tp_btf/sched_process_exit")
+GIVES("process.exit", 1, "")
+TAKES("sched_process_exit", 2)
+int BPF_PROG(process__sched_process_exit, struct task_struct *task, bool group_dead)
+{
+	struct program_counters *c = begin(PROGRAM_process__sched_process_exit);
+
+	if (!c)
+		return 0;
+	if (!group_dead || !gives(PROGRAM_process__sched_process_exit, KIND_PROCESS_EXIT))
+		return ignored(c);
+	return send_exit(c, PROGRAM_process__sched_process_exit, task);
+}
+
+/* Processes of several threads that have ended: of two threads that leave at the same time both may find that
+ * none is left. Programs alone use it. The oldest make room, long after their threads are gone.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_RDONLY);
+	__type(key, struct process_key);
+	__type(value, __u8);
+} exited SEC(".maps");
+
+/* Reports whether this run is the one that tells the process's end. */
+static __always_inline bool is_last(struct task_struct *task)
+{
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	struct process_key key;
+	__u8 yes = 1;
+
+	if (BPF_CORE_READ(signal, live.counter) != 0)
+		return false;
+	if (BPF_CORE_READ(signal, nr_threads) == 1)
+		return true;
+	key = key_of(task);
+	return bpf_map_update_elem(&exited, &key, &yes, BPF_NOEXIST) == 0;
+}
+
+static __always_inline int on_exit(enum program program, struct task_struct *task)
+{
+	struct program_counters *c = begin(program);
+
+	if (!c)
+		return 0;
+	if (!gives(program, KIND_PROCESS_EXIT) || !is_last(task))
+		return ignored(c);
+	return send_exit(c, program, task);
+}
+
+SEC("tp_btf/sched_process_exit")
+GIVES("process.exit", 2, "")
+TAKES("sched_process_exit", 1)
+int BPF_PROG(process__sched_process_exit_live, struct task_struct *task)
+{
+	return on_exit(PROGRAM_process__sched_process_exit_live, task);
+}
+
+SEC("raw_tp/sched_process_exit")
+GIVES("process.exit", 3, "")
+int BPF_PROG(process__sched_process_exit_raw, struct task_struct *task)
+{
+	return on_exit(PROGRAM_process__sched_process_exit_raw, task);
+}
+
+/* Room for one process of the iterator, which one reader reads. The programs alone use it. */
+struct process_scratch {
+	__u32 used;
+	__u32 pad;
+	struct process_sample sample;
+	__u8 text[TEXT_SIZE + FILENAME_MAX_SIZE];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_RDONLY);
+	__type(key, __u32);
+	__type(value, struct process_scratch);
+} process_scratch SEC(".maps");
+
+static __always_inline __u32 fill_process(struct process_scratch *s, struct task_struct *task)
+{
+	struct file *file = BPF_CORE_READ(task, mm, exe_file);
+	__u32 size;
+
+	s->used = 0;
+	fill_facts(&s->sample.facts, task);
+	s->sample.executable_end =
+		append_path(s->text, &s->used, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry));
+	s->sample.executable_size = s->used;
+	size = (sizeof(s->sample) + (s->used & (TEXT_SIZE - 1)) + 7) & ~7U;
+	s->sample.head = (struct head){
+		.size = size,
+		.program = PROGRAM_process__iter_task,
+		.time_ns = bpf_ktime_get_boot_ns(),
+		.cpu = bpf_get_smp_processor_id(),
+	};
+	fill_actor(&s->sample.head.actor, task);
+	return size;
+}
+
+/* Processes that are older than the hooks. No event, and not in the ledger: Go reads them from the iterator. */
+SEC("iter/task")
+int process__iter_task(struct bpf_iter__task *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq; /* no probe read: bpf_seq_write wants a pointer that the verifier trusts */
+	struct task_struct *task = ctx->task;
+	struct process_scratch *s;
+	__u32 zero = 0;
+
+	if (!task || BPF_CORE_READ(task, group_leader) != task)
+		return 0;
+	s = bpf_map_lookup_elem(&process_scratch, &zero);
+	if (!s)
+		return 0;
+	bpf_seq_write(seq, &s->sample, fill_process(s, task));
+	return 0;
+}
+
+#endif
