@@ -15,10 +15,10 @@ import (
 
 // Program is one program of the object.
 type Program struct {
-	Index   uint16     // in samples and counters: enum program
-	Name    string     // <domain>__<hook>
-	Hook    string     // the section, such as "tp_btf/sched_process_exec"
-	Takes   *Signature // what the hook has to look like; nil where nothing depends on it
+	Index uint16     // in samples and counters: enum program
+	Name  string     // <domain>__<hook>
+	Hook  string     // the section, such as "tp_btf/sched_process_exec"
+	Takes *Signature // what the hook has to look like; nil where nothing depends on it
 }
 
 // Signature is what a hook has to take: a program for another signature may load and read garbage.

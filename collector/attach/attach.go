@@ -1,0 +1,173 @@
+// Package attach puts weir's programs onto the running kernel, and takes them off again.
+//
+//	bpf.Ladders ─► for each kind, rung by rung: check, load, attach ─► Attachment
+//	                      └─ Refused: which rung, what it needs              ├─ Ring: samples, for collector/ring
+//	                                                                         ├─ Seed: processes that were there before
+//	                                                                         └─ Counters: the ledger's kernel side
+//
+// It is the only writer of kernel maps. It starts no goroutine; an Attachment is for one goroutine at a time,
+// but for Counters, which may run beside anything but Detach and Close.
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/weirproject/weir/bpf"
+)
+
+// Config says what to attach and where to find what it takes.
+type Config struct {
+	// Kinds that are wanted.
+	Kinds []bpf.Kind
+	// RingBytes is the size of the ring buffer: a power of two, and a multiple of the page size.
+	RingBytes uint32
+	// Sockets is how many TCP sockets are remembered from their opening to their end. Events of those beyond
+	// lack their process.
+	Sockets uint32
+	// BTF is the file of the kernel's types, MountInfo the table in which the cgroup2 tree is found.
+	BTF       string
+	MountInfo string
+}
+
+// Default wants every kind.
+func Default() Config {
+	return Config{
+		Kinds:     bpf.Kinds(),
+		RingBytes: 4 << 20,
+		Sockets:   1 << 16,
+		BTF:       "/sys/kernel/btf/vmlinux",
+		MountInfo: "/proc/self/mountinfo",
+	}
+}
+
+// Coverage is what became of one kind.
+type Coverage struct {
+	Kind    bpf.Kind
+	Rung    *bpf.Rung  // the one that holds; nil: the kind is not covered
+	Refused []*Refused // the rungs before it, in their order, and why not
+}
+
+// Attachment is weir's programs on this kernel. It lives until Close.
+type Attachment struct {
+	objects  *ebpf.Collection    // maps and variables, which all programs share
+	programs map[string]*program // attached, by name
+	order    []*program          // as they were attached
+	seed     *ebpf.Program
+	coverage []Coverage
+	misses   bool // the kernel counts what it did not run
+}
+
+// New loads and attaches the best rung of every wanted kind. All begin to tell at once, when every one of them
+// is in its place. A kind without a rung stands in Coverage and is no error, unless there is none with one.
+func New(cfg Config) (*Attachment, error) {
+	kernel, err := kernelTypes(cfg.BTF)
+	if err != nil {
+		return nil, fmt.Errorf("attach: %w", err)
+	}
+	l, err := newLoader(cfg, kernel)
+	if err != nil {
+		return nil, fmt.Errorf("attach: %w", err)
+	}
+	a := &Attachment{objects: l.objects, programs: l.programs, misses: countsMisses(kernel)}
+	if err := a.climb(cfg.Kinds, l); err != nil {
+		return nil, errors.Join(fmt.Errorf("attach: %w", err), a.Close())
+	}
+	return a, nil
+}
+
+// climb takes every wanted kind's best rung, and then lets all of them tell.
+func (a *Attachment) climb(kinds []bpf.Kind, l *loader) error {
+	var err error
+	if a.seed, err = l.load(bpf.ProgramSeed); err != nil {
+		return fmt.Errorf("load the task iterator: %w", need(bpf.ProgramSeed, err))
+	}
+	for _, kind := range kinds {
+		a.coverage = append(a.coverage, l.cover(kind))
+	}
+	a.order = l.release(a.coverage)
+	if len(a.order) == 0 {
+		return uncovered(a.coverage)
+	}
+	return a.give()
+}
+
+// give tells the programs which kinds to give.
+func (a *Attachment) give() error {
+	var given bpf.Given
+	for _, c := range a.coverage {
+		if c.Rung != nil {
+			given.Add(*c.Rung)
+		}
+	}
+	if err := a.objects.Variables[bpf.VarGiven].Set(&given); err != nil {
+		return fmt.Errorf("start the programs: %w", err)
+	}
+	return nil
+}
+
+// uncovered joins why each kind has no rung.
+func uncovered(coverage []Coverage) error {
+	errs := []error{errors.New("no kind has a rung on this kernel")}
+	for _, c := range coverage {
+		for _, r := range c.Refused {
+			errs = append(errs, fmt.Errorf("%s by %w", c.Kind, r))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Coverage tells each wanted kind's rung, and why better ones were refused.
+func (a *Attachment) Coverage() []Coverage { return slices.Clone(a.coverage) }
+
+// Programs returns the programs that are attached; samples name them by their index.
+func (a *Attachment) Programs() []bpf.Program {
+	programs := make([]bpf.Program, len(a.order))
+	for i, p := range a.order {
+		programs[i] = p.Program
+	}
+	return programs
+}
+
+// Ring is the ring buffer that samples come through. It stays the attachment's own.
+func (a *Attachment) Ring() *ebpf.Map { return a.objects.Maps[bpf.MapRing] }
+
+// Detach takes the programs off their hooks, and returns when none of them runs any more: the counters stand
+// still from then on, and the ring gets nothing new.
+func (a *Attachment) Detach() error {
+	var errs []error
+	for _, p := range slices.Backward(a.order) {
+		errs = append(errs, p.detach())
+	}
+	return errors.Join(append(errs, waitForPrograms())...)
+}
+
+// Close detaches what still is attached, and lets go of programs, maps and ring.
+func (a *Attachment) Close() error {
+	var errs []error
+	for _, p := range a.programs {
+		errs = append(errs, p.close())
+	}
+	if a.seed != nil {
+		errs = append(errs, a.seed.Close())
+	}
+	a.objects.Close()
+	return errors.Join(errs...)
+}
+
+// kernelTypes reads the running kernel's types, without which nothing can be attached.
+func kernelTypes(path string) (*btf.Spec, error) {
+	types, err := btf.LoadSpec(path)
+	if err != nil {
+		return nil, &Refused{
+			Rung: "every rung",
+			Need: "the kernel's types in " + path + " (CONFIG_DEBUG_INFO_BTF=y, Linux 5.10 or newer)",
+			Err:  err,
+		}
+	}
+	return types, nil
+}

@@ -1,0 +1,80 @@
+package attach
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// hook attaches a loaded program where its section says.
+func (l *loader) hook(p *ebpf.Program, section string) (link.Link, error) {
+	kind, target, _ := strings.Cut(section, "/")
+	switch kind {
+	case "tp_btf", "fexit":
+		return link.AttachTracing(link.TracingOptions{Program: p})
+	case "raw_tp":
+		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: target, Program: p})
+	case "sockops":
+		return l.hookCgroup(p)
+	}
+	return nil, fmt.Errorf("section %s: nothing attaches such programs", section)
+}
+
+// hookCgroup attaches to the root of the cgroup2 tree, and so to every process of the machine.
+func (l *loader) hookCgroup(p *ebpf.Program) (link.Link, error) {
+	root, err := cgroupRoot(l.mountInfo)
+	if err != nil {
+		return nil, err
+	}
+	return link.AttachCgroup(link.CgroupOptions{Path: root, Attach: ebpf.AttachCGroupSockOps, Program: p})
+}
+
+// errNoCgroup2 says that no cgroup2 tree is mounted. weir mounts nothing.
+var errNoCgroup2 = errors.New("no cgroup2 file system is mounted")
+
+// cgroupRoot finds where the whole cgroup2 tree is mounted: at /sys/fs/cgroup, or beneath it where v1
+// controllers are in use.
+func cgroupRoot(mountInfo string) (string, error) {
+	f, err := os.Open(mountInfo)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if at, ok := cgroup2Mount(lines.Text()); ok {
+			return at, nil
+		}
+	}
+	return "", errNoCgroup2
+}
+
+// cgroup2Mount reads one line of mountinfo: id, parent, device, root, mount point, options, optional fields,
+// a dash, and the type.
+func cgroup2Mount(line string) (string, bool) {
+	mount, rest, ok := strings.Cut(line, " - ")
+	fields := strings.Fields(mount)
+	if !ok || len(fields) < 5 || !strings.HasPrefix(rest, "cgroup2 ") || fields[3] != "/" {
+		return "", false
+	}
+	return unescape.Replace(fields[4]), true
+}
+
+// unescape undoes what the kernel does to the bytes that would end a field.
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+const membarrierGlobal = 1 // MEMBARRIER_CMD_GLOBAL
+
+// waitForPrograms returns when no program runs that was attached before: they run within RCU's read side, and
+// this waits until all of those that have begun are over.
+func waitForPrograms() error {
+	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierGlobal, 0, 0); errno != 0 {
+		return fmt.Errorf("wait for programs to end: membarrier: %w", errno)
+	}
+	return nil
+}

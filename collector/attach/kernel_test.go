@@ -1,0 +1,156 @@
+package attach
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf/ringbuf"
+
+	"github.com/weirproject/weir/bpf"
+)
+
+// execution is a copy of an exec sample that outlives the ring.
+type execution struct {
+	bpf.ExecSample
+	arguments, filename, interpreter string
+	executable, directory            string
+}
+
+// process is one of the iterator's.
+type process struct {
+	bpf.ProcessSample
+	executable string
+}
+
+// events keeps what it is handed, in order.
+type events struct {
+	forks     []bpf.ForkSample
+	execs     []execution
+	exits     []bpf.ExitSample
+	connects  []bpf.ConnectSample
+	listens   []bpf.ListenSample
+	closes    []bpf.CloseSample
+	processes []process
+	heads     []bpf.Head
+}
+
+func (e *events) Fork(s *bpf.ForkSample)       { e.forks = append(e.forks, *s); e.head(s.Head) }
+func (e *events) Exit(s *bpf.ExitSample)       { e.exits = append(e.exits, *s); e.head(s.Head) }
+func (e *events) Connect(s *bpf.ConnectSample) { e.connects = append(e.connects, *s); e.head(s.Head) }
+func (e *events) Listen(s *bpf.ListenSample)   { e.listens = append(e.listens, *s); e.head(s.Head) }
+func (e *events) Close(s *bpf.CloseSample)     { e.closes = append(e.closes, *s); e.head(s.Head) }
+func (e *events) Process(s *bpf.ProcessSample) {
+	e.processes = append(e.processes, process{*s, string(s.Executable().Append(nil))})
+}
+func (e *events) Exec(s *bpf.ExecSample) {
+	e.execs = append(e.execs, execution{
+		ExecSample: *s, arguments: string(s.Arguments()), filename: string(s.Filename()),
+		interpreter: string(s.Interpreter()), executable: string(s.Executable().Append(nil)),
+		directory: string(s.WorkingDirectory().Append(nil)),
+	})
+	e.head(s.Head)
+}
+func (e *events) head(h bpf.Head) { e.heads = append(e.heads, h) }
+
+// watcher is an attachment whose ring is read by the test.
+type watcher struct {
+	*testing.T
+	*Attachment
+	seen   events
+	reader *ringbuf.Reader
+}
+
+// watch attaches to this machine's kernel, which takes root.
+func watch(t *testing.T, cfg Config) *watcher {
+	t.Helper()
+	a, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ringbuf.NewReader(a.Ring())
+	if err != nil {
+		t.Fatal(errors.Join(err, a.Close()))
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(r.Close(), a.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return &watcher{T: t, Attachment: a, reader: r}
+}
+
+// drain reads what the ring holds now.
+func (w *watcher) drain() {
+	w.Helper()
+	var record ringbuf.Record
+	for {
+		w.reader.SetDeadline(time.Now().Add(-time.Second))
+		err := w.reader.ReadInto(&record)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		if err != nil {
+			w.Fatal(err)
+		}
+		if err := bpf.Dispatch(aligned(record.RawSample), &w.seen); err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
+// aligned copies the bytes to a multiple of eight: the reader hands out its own buffer.
+func aligned(raw []byte) []byte {
+	words := make([]uint64, len(raw)/8+1)
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(raw))
+	copy(b, raw)
+	return b
+}
+
+// until reads the ring until find returns something, and returns that.
+func until[S any](w *watcher, what string, find func(*events) *S) *S {
+	w.Helper()
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
+		w.drain()
+		if s := find(&w.seen); s != nil {
+			return s
+		}
+		time.Sleep(time.Millisecond)
+	}
+	w.Fatalf("%s did not come", what)
+	return nil
+}
+
+// one returns the first of all that fits.
+func one[S any](all []S, fits func(*S) bool) *S {
+	for i := range all {
+		if fits(&all[i]) {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+// execOf waits for the exec of a process.
+func (w *watcher) execOf(pid int) *execution {
+	w.Helper()
+	return until(w, "process.exec", func(e *events) *execution {
+		return one(e.execs, func(s *execution) bool { return s.Head.Actor.Key.Tgid == uint32(pid) })
+	})
+}
+
+// exitOf waits for the end of a process.
+func (w *watcher) exitOf(pid int) *bpf.ExitSample {
+	w.Helper()
+	return until(w, "process.exit", func(e *events) *bpf.ExitSample {
+		return one(e.exits, func(s *bpf.ExitSample) bool { return s.Head.Actor.Key.Tgid == uint32(pid) })
+	})
+}
+
+func untilNUL(b []byte) string {
+	name, _, _ := bytes.Cut(b, []byte{0})
+	return string(name)
+}

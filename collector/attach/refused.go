@@ -1,0 +1,70 @@
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/weirproject/weir/bpf"
+)
+
+// Refused says that a rung did not hold on this kernel, and what it would have needed.
+type Refused struct {
+	Rung string // its hooks, or "every rung"
+	Need string // for people: what to do, or what this kernel has not
+	Err  error
+}
+
+func (r *Refused) Error() string { return fmt.Sprintf("%s: %v; it needs %s", r.Rung, r.Err, r.Need) }
+func (r *Refused) Unwrap() error { return r.Err }
+
+const needRoot = "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (run as root)"
+
+// notSupported is the kernel's own ENOTSUPP, which user space has no name for.
+const notSupported = unix.Errno(524)
+
+// need makes a Refused of what loading or attaching the rung said.
+func need(rung string, err error) *Refused {
+	return &Refused{Rung: rung, Need: needed(rung, err), Err: short(err)}
+}
+
+func needed(rung string, err error) string {
+	if e, ok := errors.AsType[*bpf.SignatureError](err); ok {
+		return fmt.Sprintf("a kernel whose %s takes %d arguments", e.Hook, e.Arguments)
+	}
+	switch {
+	case errors.Is(err, errNoCgroup2):
+		return "a cgroup2 tree: mount -t cgroup2 none /sys/fs/cgroup"
+	case errors.Is(err, notSupported):
+		return "fentry and fexit (on arm64 from Linux 6.4 on)"
+	case errors.Is(err, unix.EPERM) && os.Geteuid() != 0:
+		return needRoot
+	case errors.Is(err, unix.EPERM) && lockedDown():
+		return "a kernel without lockdown=confidentiality"
+	case errors.Is(err, unix.EPERM) && strings.Contains(rung, "fexit/"):
+		return "fentry and fexit: this kernel refuses them to everyone (EPERM)"
+	case errors.Is(err, unix.EPERM):
+		return needRoot
+	case errors.Is(err, os.ErrNotExist):
+		return "a kernel that has this hook"
+	}
+	return "another kernel"
+}
+
+// lockedDown reports whether the kernel keeps its memory from everyone, and so from programs.
+func lockedDown() bool {
+	state, err := os.ReadFile("/sys/kernel/security/lockdown")
+	return err == nil && strings.Contains(string(state), "[confidentiality]")
+}
+
+// short leaves out the verifier's log but for its last line.
+func short(err error) error {
+	if e, ok := errors.AsType[*ebpf.VerifierError](err); ok {
+		return fmt.Errorf("load program: %w", e)
+	}
+	return err
+}
