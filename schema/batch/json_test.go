@@ -1,0 +1,132 @@
+package batch_test
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/weirproject/weir/schema"
+	"github.com/weirproject/weir/schema/batch"
+)
+
+// document is an event as ECS JSON, by encoding/json: what the batch is measured against.
+type document struct {
+	Timestamp time.Time `json:"@timestamp"`
+	Event     struct {
+		ID       string   `json:"id"`
+		Kind     string   `json:"kind"`
+		Category []string `json:"category"`
+		Type     []string `json:"type"`
+		Action   string   `json:"action"`
+		Sequence int64    `json:"sequence,omitempty"`
+		Duration uint64   `json:"duration,omitempty"`
+	} `json:"event"`
+	Host struct {
+		ID       string `json:"id"`
+		Hostname string `json:"hostname"`
+	} `json:"host"`
+	User struct {
+		ID   uint32 `json:"id"`
+		Name string `json:"name"`
+	} `json:"user"`
+	Process     *processDocument `json:"process,omitempty"`
+	Source      *endpoint        `json:"source,omitempty"`
+	Destination *endpoint        `json:"destination,omitempty"`
+	Weir        struct {
+		CPU    uint32 `json:"cpu"`
+		Rung   string `json:"rung"`
+		Cgroup struct {
+			ID   uint64 `json:"id"`
+			Name string `json:"name"`
+		} `json:"cgroup"`
+		Exec *execDocument `json:"exec,omitempty"`
+	} `json:"weir"`
+}
+
+type processDocument struct {
+	PID              int32            `json:"pid"`
+	Start            time.Time        `json:"start"`
+	ExecCount        uint32           `json:"exec_count"`
+	Executable       string           `json:"executable,omitempty"`
+	Name             string           `json:"name,omitempty"`
+	Args             []string         `json:"args,omitempty"`
+	ArgsCount        uint32           `json:"args_count,omitempty"`
+	CommandLine      string           `json:"command_line,omitempty"`
+	WorkingDirectory string           `json:"working_directory,omitempty"`
+	ExitCode         *uint32          `json:"exit_code,omitempty"`
+	Parent           *processDocument `json:"parent,omitempty"`
+}
+
+type execDocument struct {
+	Filename string `json:"filename"`
+	Device   uint32 `json:"device"`
+	Inode    uint64 `json:"inode"`
+	Mode     uint32 `json:"mode"`
+}
+
+type endpoint struct {
+	IP   netip.Addr `json:"ip"`
+	Port uint32     `json:"port"`
+}
+
+func newDocument(b *batch.Batch, row batch.Row) *document {
+	c, i := b.Proto().GetCommon(), row.Index
+	d := &document{Timestamp: b.Time(i)}
+	d.Event.ID = b.EventID(i).String()
+	d.Event.Kind, d.Event.Action = "event", row.Kind.Options.GetAction()
+	d.Event.Category, d.Event.Type = row.Kind.Options.GetCategory(), row.Kind.Options.GetType()
+	d.Event.Sequence = schema.At(c.GetSequence(), i)
+	d.Host.ID, d.Host.Hostname = b.Host().String(), b.Header().GetHostname()
+	d.Weir.CPU, d.Weir.Rung = schema.At(c.GetCpu(), i), rungOf(b, schema.At(c.GetRung(), i))
+	if n := schema.At(c.GetCredentials(), i); n != 0 {
+		credentials := credentialsOf(b, n)
+		d.User.ID, d.User.Name = credentials.EUID, credentials.UserName
+	}
+	if n := schema.At(c.GetCgroup(), i); n != 0 {
+		cgroup := cgroupOf(b, n)
+		d.Weir.Cgroup.ID, d.Weir.Cgroup.Name = cgroup.ID, cgroup.Name
+	}
+	if n := uint32(schema.At(c.GetProcess(), i)); n != 0 {
+		d.Process = newProcessDocument(b, n)
+		d.Process.Parent = newProcessDocument(b, schema.At(b.Proto().GetProcesses().GetParent(), int(n-1)))
+	}
+	d.addColumns(b, row)
+	return d
+}
+
+func newProcessDocument(b *batch.Batch, index uint32) *processDocument {
+	if index == 0 {
+		return nil
+	}
+	p, i := b.Proto().GetProcesses(), int(index-1)
+	k := keyOf(b, index)
+	executable := string(b.Text(schema.At(p.GetExecutable(), i)))
+	return &processDocument{
+		PID: int32(k.TGID), Start: b.TimeOf(k.Start), ExecCount: k.Exec,
+		Executable: executable, Name: executable[strings.LastIndexByte(executable, '/')+1:],
+	}
+}
+
+func (d *document) addColumns(b *batch.Batch, row batch.Row) {
+	i := row.GroupRow
+	switch p := b.Proto(); row.Kind {
+	case schema.ProcessExec:
+		e := p.GetProcessExec()
+		text := strings.TrimSuffix(string(b.Text(schema.At(e.GetArguments(), i))), "\x00")
+		d.Process.Args, d.Process.ArgsCount = strings.Split(text, "\x00"), schema.At(e.GetArgumentCount(), i)
+		d.Process.CommandLine = strings.ReplaceAll(text, "\x00", " ")
+		d.Process.WorkingDirectory = string(b.Text(schema.At(e.GetWorkingDirectory(), i)))
+		d.Weir.Exec = &execDocument{
+			Filename: string(b.Text(schema.At(e.GetFilename(), i))), Device: schema.At(e.GetDevice(), i),
+			Inode: schema.At(e.GetInode(), i), Mode: schema.At(e.GetMode(), i),
+		}
+	case schema.ProcessExit:
+		d.Process.ExitCode = new(schema.At(p.GetProcessExit().GetExitCode(), i))
+		d.Event.Duration = schema.At(p.GetProcessExit().GetLifetimeUs(), i) * 1000
+	case schema.NetworkConnect:
+		e := p.GetNetworkConnect()
+		d.Source = &endpoint{b.Address(schema.At(e.GetSource(), i)), schema.At(e.GetSourcePort(), i)}
+		d.Destination = &endpoint{b.Address(schema.At(e.GetDestination(), i)), schema.At(e.GetDestinationPort(), i)}
+		d.Event.Duration = schema.At(e.GetLatencyUs(), i) * 1000
+	}
+}
