@@ -39,14 +39,14 @@ type Config struct {
 	Timeout time.Duration `yaml:"timeout"`
 }
 
-// TLS is the configuration of https.
+// TLS says whom to trust and who this client is.
 type TLS struct {
-	// PEM file of the authorities that servers' certificates are checked with; the system's where it is empty.
+	// PEM file with the certificates that servers are checked against; empty: the system's.
 	CA string `yaml:"ca"`
-	// PEM file of this client's certificate.
-	Certificate string `yaml:"certificate"`
-	// File that holds the certificate's key in PEM.
-	Key config.Secret `yaml:"key"`
+	// PEM file with this client's certificate, where servers ask for one.
+	Cert string `yaml:"cert"`
+	// PEM file with the key of cert.
+	Key string `yaml:"key"`
 }
 
 // Default returns the defaults.
@@ -94,8 +94,8 @@ func (c *Config) Validate() error {
 
 // Validate joins all faults.
 func (t *TLS) Validate() error {
-	if (t.Certificate == "") != t.Key.IsZero() {
-		return config.Invalid("certificate", "certificate and key need each other")
+	if (t.Cert == "") != (t.Key == "") {
+		return config.Invalid("cert", "cert and key need each other")
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (t *TLS) client() (*tls.Config, error) {
 			return nil, fmt.Errorf("tls.ca: %s has no certificate in PEM", t.CA)
 		}
 	}
-	if t.Certificate == "" {
+	if t.Cert == "" {
 		return c, nil
 	}
 	if _, err := t.keyPair(); err != nil {
@@ -149,17 +149,9 @@ func (t *TLS) client() (*tls.Config, error) {
 }
 
 func (t *TLS) keyPair() (*tls.Certificate, error) {
-	cert, err := os.ReadFile(t.Certificate)
+	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
 	if err != nil {
-		return nil, fmt.Errorf("tls.certificate: %w", err)
-	}
-	key, err := t.Key.Read()
-	if err != nil {
-		return nil, fmt.Errorf("tls.key: %w", err)
-	}
-	pair, err := tls.X509KeyPair(cert, []byte(key))
-	if err != nil {
-		return nil, fmt.Errorf("tls.certificate %s with tls.key %s: %w", t.Certificate, t.Key, err)
+		return nil, fmt.Errorf("tls.cert %s with tls.key %s: %w", t.Cert, t.Key, err)
 	}
 	return &pair, nil
 }

@@ -309,8 +309,8 @@ func TestBadTLSFilesAreNamedAtOpen(t *testing.T) {
 	}{
 		"missing authority":   {TLS{CA: "/nonexistent/ca.pem"}, "/nonexistent/ca.pem"},
 		"empty authority":     {TLS{CA: empty}, "has no certificate in PEM"},
-		"missing certificate": {TLS{Certificate: "/nonexistent/c.pem", Key: config.NewSecret(empty)}, "/nonexistent/c.pem"},
-		"empty key":           {TLS{Certificate: empty, Key: config.NewSecret(empty)}, "tls.key"},
+		"missing certificate": {TLS{Cert: "/nonexistent/c.pem", Key: empty}, "/nonexistent/c.pem"},
+		"empty key":           {TLS{Cert: empty, Key: empty}, "tls.key"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
