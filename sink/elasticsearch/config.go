@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weirproject/weir/internal/config"
+	"github.com/weirproject/weir/schema/ecs"
 )
 
 // Config is the configuration of the destination elasticsearch: Elasticsearch and OpenSearch.
@@ -52,7 +53,7 @@ type TLS struct {
 // Default returns the defaults.
 func Default() *Config {
 	return &Config{
-		DataStream:      "weir-events",
+		DataStream:      ecs.DataStream,
 		InstallTemplate: true,
 		Compress:        true,
 		RequestBytes:    8 * config.MiB,

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/weirproject/weir/schema/ecs"
 	"github.com/weirproject/weir/sink"
 )
 
@@ -50,7 +51,7 @@ func (c *Config) Open(_ context.Context, env sink.Env) (sink.Sink, error) {
 }
 
 func open(c *Config, log *slog.Logger) (*Sink, error) {
-	body, err := indexTemplate(c.DataStream)
+	body, err := ecs.IndexTemplate(c.DataStream)
 	if err != nil {
 		return nil, err
 	}

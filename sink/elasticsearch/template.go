@@ -2,7 +2,6 @@ package elasticsearch
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync"
@@ -40,9 +39,4 @@ func (s *Sink) installTemplate(ctx context.Context) error {
 	s.template.installed = true
 	s.log.Info("index template installed", "template", s.config.DataStream)
 	return nil
-}
-
-// indexTemplate is what makes a data stream of name.
-func indexTemplate(name string) ([]byte, error) {
-	return json.Marshal(map[string]any{"index_patterns": []string{name}, "data_stream": struct{}{}, "priority": 500})
 }
