@@ -1,6 +1,8 @@
 package ecs
 
 import (
+	"slices"
+
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 	"github.com/weirproject/weir/schema"
 )
@@ -11,7 +13,7 @@ func (c *compiler) column(t *schema.Table, column *schema.Column, from source, b
 	path := place(base, column.Field.GetEcs())
 	own := c.shapeOf(column)
 	read := c.reader(t, column, from)
-	made := transform(column.Field.GetTransform(), path, own)
+	made := slices.Concat(transform(column.Field.GetTransform(), path, own), c.traffic(t, column, own))
 	switch column.Field.GetForm() {
 	case weirv1.Form_FORM_TTY:
 		made = append(made, product{path: path + ".major", shape: shape{appendTTYMajor, "long"}},
@@ -59,6 +61,38 @@ func (c *compiler) reader(t *schema.Table, column *schema.Column, from source) f
 			}
 			return f(d, dst, v-plus)
 		}
+	}
+}
+
+// traffic returns what the transforms of bytes make of a column: which end sent them hangs on who opened the
+// connection. Where that is not known, nothing is said.
+func (c *compiler) traffic(t *schema.Table, column *schema.Column, own shape) []product {
+	var outbound, inbound string // where the bytes stand by the connection's direction
+	switch column.Field.GetTransform() {
+	case weirv1.Transform_TRANSFORM_SENT:
+		outbound, inbound = "source.bytes", "destination.bytes"
+	case weirv1.Transform_TRANSFORM_RECEIVED:
+		outbound, inbound = "destination.bytes", "source.bytes"
+	default:
+		return nil
+	}
+	i := slices.IndexFunc(t.Columns, func(c schema.Column) bool { return c.Field.GetEcs() == "network.direction" })
+	if i < 0 {
+		c.fail("column %s: no column of its group is network.direction", column.Name)
+		return nil
+	}
+	direction := c.bind(t, &t.Columns[i])
+	only := func(wanted weirv1.Direction) form {
+		return func(d *Documents, dst []byte, v uint64) []byte {
+			if weirv1.Direction(d.columns[direction].Int(d.entry[fromRow]-1)) != wanted {
+				return dst
+			}
+			return own.form(d, dst, v)
+		}
+	}
+	return []product{
+		{path: outbound, shape: shape{only(weirv1.Direction_DIRECTION_OUTBOUND), own.mapping}},
+		{path: inbound, shape: shape{only(weirv1.Direction_DIRECTION_INBOUND), own.mapping}},
 	}
 }
 

@@ -162,6 +162,25 @@ func TestArgumentsOfTheRowWinOverTheEntrysCutOnes(t *testing.T) {
 	}
 }
 
+func TestBytesStandAtTheEndThatSentThem(t *testing.T) {
+	s := newSample()
+	samples[schema.NetworkClose](s)
+	samples[schema.NetworkClose](s)
+	s.groups.NetworkClose.Direction[1] = weirv1.Direction_DIRECTION_INBOUND
+	b := s.read(t)
+	documents := encoder(t).Batch(b, nil)
+	var source, destination []any
+	for row := range b.Rows() {
+		document := decodeStrictly(t, documents.Append(nil, row))
+		source = append(source, document["source"].(map[string]any)["bytes"])
+		destination = append(destination, document["destination"].(map[string]any)["bytes"])
+	}
+	if diff := cmp.Diff([][]any{{json.Number("517"), json.Number("0")}, {json.Number("0"), json.Number("517")}},
+		[][]any{source, destination}); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestKindThatThisWeirDoesNotKnowIsShownByItsName(t *testing.T) {
 	b := everyKind(t)
 	row := batch.Row{Index: 0}

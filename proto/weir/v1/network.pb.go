@@ -503,7 +503,7 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"dual_stack\x18\x05 \x03(\bB\x1d\xe2\xe0\x18\x19\n" +
 	"\x17weir.network.dual_stackR\tdualStack:l\xe2\xe0\x18h\n" +
 	"\x0enetwork.listen\x12\anetwork\x1a\x05start\"\x06listen0\xa1\x1f8\a@\x01J7\n" +
-	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\xc8\t\n" +
+	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\xcc\t\n" +
 	"\fNetworkClose\x12<\n" +
 	"\x06source\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\x06source\x12E\n" +
@@ -518,12 +518,12 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\x11network.direction\x12\x19connection_info.directionR\tdirection\x12>\n" +
 	"\vduration_us\x18\x06 \x03(\x04B\x1d\xe2\xe0\x18\x19\n" +
 	"\x0eevent.duration\x18\b8\x05B\x03µsR\n" +
-	"durationUs\x12E\n" +
+	"durationUs\x12G\n" +
 	"\n" +
-	"sent_bytes\x18\a \x03(\x04B&\xe2\xe0\x18\"\n" +
-	"\x17weir.network.sent.bytes0\x01B\x05bytesR\tsentBytes\x12Q\n" +
-	"\x0ereceived_bytes\x18\b \x03(\x04B*\xe2\xe0\x18&\n" +
-	"\x1bweir.network.received.bytes0\x01B\x05bytesR\rreceivedBytes\x12G\n" +
+	"sent_bytes\x18\a \x03(\x04B(\xe2\xe0\x18$\n" +
+	"\x17weir.network.sent.bytes0\x018\bB\x05bytesR\tsentBytes\x12S\n" +
+	"\x0ereceived_bytes\x18\b \x03(\x04B,\xe2\xe0\x18(\n" +
+	"\x1bweir.network.received.bytes0\x018\tB\x05bytesR\rreceivedBytes\x12G\n" +
 	"\rsent_segments\x18\t \x03(\rB\"\xe2\xe0\x18\x1e\n" +
 	"\x1aweir.network.sent.segments0\x01R\fsentSegments\x12S\n" +
 	"\x11received_segments\x18\n" +

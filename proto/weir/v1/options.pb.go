@@ -339,6 +339,10 @@ const (
 	Transform_TRANSFORM_HOST Transform = 6
 	// Name of a user: also related.user.
 	Transform_TRANSFORM_USER Transform = 7
+	// Bytes that the host sent: also source.bytes, or destination.bytes of a connection that it took.
+	Transform_TRANSFORM_SENT Transform = 8
+	// Bytes that the host received: also destination.bytes, or source.bytes of a connection that it took.
+	Transform_TRANSFORM_RECEIVED Transform = 9
 )
 
 // Enum value maps for Transform.
@@ -352,6 +356,8 @@ var (
 		5: "TRANSFORM_START",
 		6: "TRANSFORM_HOST",
 		7: "TRANSFORM_USER",
+		8: "TRANSFORM_SENT",
+		9: "TRANSFORM_RECEIVED",
 	}
 	Transform_value = map[string]int32{
 		"TRANSFORM_UNSPECIFIED":  0,
@@ -362,6 +368,8 @@ var (
 		"TRANSFORM_START":        5,
 		"TRANSFORM_HOST":         6,
 		"TRANSFORM_USER":         7,
+		"TRANSFORM_SENT":         8,
+		"TRANSFORM_RECEIVED":     9,
 	}
 )
 
@@ -891,7 +899,7 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\vROLE_PARENT\x10\x02\x12\x0f\n" +
 	"\vROLE_TARGET\x10\x03\x12\x10\n" +
 	"\fROLE_CREATOR\x10\x04\x12\x17\n" +
-	"\x13ROLE_SESSION_LEADER\x10\x05*\xc6\x01\n" +
+	"\x13ROLE_SESSION_LEADER\x10\x05*\xf2\x01\n" +
 	"\tTransform\x12\x19\n" +
 	"\x15TRANSFORM_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TRANSFORM_OUTCOME\x10\x01\x12\x16\n" +
@@ -900,7 +908,9 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\x12TRANSFORM_ENDPOINT\x10\x04\x12\x13\n" +
 	"\x0fTRANSFORM_START\x10\x05\x12\x12\n" +
 	"\x0eTRANSFORM_HOST\x10\x06\x12\x12\n" +
-	"\x0eTRANSFORM_USER\x10\a:D\n" +
+	"\x0eTRANSFORM_USER\x10\a\x12\x12\n" +
+	"\x0eTRANSFORM_SENT\x10\b\x12\x16\n" +
+	"\x12TRANSFORM_RECEIVED\x10\t:D\n" +
 	"\x04kind\x12\x1f.google.protobuf.MessageOptions\x18\x8c\x8c\x03 \x01(\v2\r.weir.v1.KindR\x04kind:G\n" +
 	"\x05table\x12\x1f.google.protobuf.MessageOptions\x18\x8d\x8c\x03 \x01(\v2\x0e.weir.v1.TableR\x05table:E\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\x8c\x8c\x03 \x01(\v2\x0e.weir.v1.FieldR\x05field:9\n" +
