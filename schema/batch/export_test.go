@@ -3,6 +3,8 @@ package batch
 import (
 	"crypto/ed25519"
 
+	"google.golang.org/protobuf/proto"
+
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 )
 
@@ -26,3 +28,16 @@ var (
 	EncodeDelta = encodeDelta
 	DecodeDelta = decodeDelta
 )
+
+// VerifyAndInflate is the least that a reader has to do.
+func VerifyAndInflate(record []byte) error {
+	var s weirv1.SealedBatch
+	if err := proto.Unmarshal(record, &s); err != nil {
+		return err
+	}
+	if _, err := verify(&s); err != nil {
+		return err
+	}
+	_, err := inflate(&s)
+	return err
+}

@@ -9,7 +9,8 @@ import (
 	"github.com/weirproject/weir/schema/batch"
 )
 
-// document is an event as ECS JSON, by encoding/json: what the batch is measured against.
+// document is an event as ECS JSON, by encoding/json: what the batch is measured against. It tells what the batch
+// tells, so that like is compared with like.
 type document struct {
 	Timestamp time.Time `json:"@timestamp"`
 	Event     struct {
@@ -55,6 +56,13 @@ type processDocument struct {
 	WorkingDirectory string           `json:"working_directory,omitempty"`
 	ExitCode         *uint32          `json:"exit_code,omitempty"`
 	Parent           *processDocument `json:"parent,omitempty"`
+	Thread           struct {
+		Name string `json:"name,omitempty"`
+	} `json:"thread"`
+	TTY           uint32 `json:"tty,omitempty"`
+	SessionLeader uint32 `json:"session_leader,omitempty"`
+	LoginUID      uint32 `json:"login_uid,omitempty"`
+	AuditSession  uint32 `json:"audit_session,omitempty"`
 }
 
 type execDocument struct {
@@ -101,10 +109,21 @@ func newProcessDocument(b *batch.Batch, index uint32) *processDocument {
 	p, i := b.Proto().GetProcesses(), int(index-1)
 	k := keyOf(b, index)
 	executable := string(b.Text(schema.At(p.GetExecutable(), i)))
-	return &processDocument{
+	d := &processDocument{
 		PID: int32(k.TGID), Start: b.TimeOf(k.Start), ExecCount: k.Exec,
 		Executable: executable, Name: executable[strings.LastIndexByte(executable, '/')+1:],
+		TTY: schema.At(p.GetTty(), i), SessionLeader: schema.At(p.GetSession(), i),
+		LoginUID: schema.At(p.GetLoginUid(), i), AuditSession: schema.At(p.GetAuditSession(), i),
 	}
+	d.Thread.Name = string(b.Text(schema.At(p.GetComm(), i)))
+	d.setArguments(b.Text(schema.At(p.GetArguments(), i)))
+	return d
+}
+
+func (d *processDocument) setArguments(arguments []byte) {
+	text := strings.TrimSuffix(string(arguments), "\x00")
+	d.Args, d.CommandLine = strings.Split(text, "\x00"), strings.ReplaceAll(text, "\x00", " ")
+	d.ArgsCount = uint32(len(d.Args))
 }
 
 func (d *document) addColumns(b *batch.Batch, row batch.Row) {
@@ -112,9 +131,7 @@ func (d *document) addColumns(b *batch.Batch, row batch.Row) {
 	switch p := b.Proto(); row.Kind {
 	case schema.ProcessExec:
 		e := p.GetProcessExec()
-		text := strings.TrimSuffix(string(b.Text(schema.At(e.GetArguments(), i))), "\x00")
-		d.Process.Args, d.Process.ArgsCount = strings.Split(text, "\x00"), schema.At(e.GetArgumentCount(), i)
-		d.Process.CommandLine = strings.ReplaceAll(text, "\x00", " ")
+		d.Process.setArguments(b.Text(schema.At(e.GetArguments(), i)))
 		d.Process.WorkingDirectory = string(b.Text(schema.At(e.GetWorkingDirectory(), i)))
 		d.Weir.Exec = &execDocument{
 			Filename: string(b.Text(schema.At(e.GetFilename(), i))), Device: schema.At(e.GetDevice(), i),

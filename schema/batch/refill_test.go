@@ -10,8 +10,9 @@ import (
 // address is looked up by what it is.
 type refiller struct {
 	d       *batch.Draft
-	columns map[*schema.Kind][]refilled // of the batch in hand
 	source  *batch.Batch
+	columns [1000][]refilled // of source, by the kind's number
+	rungs   []string         // of source
 }
 
 type refilled struct {
@@ -21,17 +22,22 @@ type refilled struct {
 
 // use makes b the batch that rows come from.
 func (r *refiller) use(b *batch.Batch) {
-	r.source, r.columns = b, map[*schema.Kind][]refilled{}
+	r.source, r.rungs = b, r.rungs[:0]
+	for i := range b.Proto().GetRungs().GetName() {
+		r.rungs = append(r.rungs, rungOf(b, uint32(i+1)))
+	}
 	for k := range schema.Kinds() {
 		from, ok := k.In(b.Proto())
 		if !ok {
 			from = k.New()
 		}
 		to, _ := k.In(r.d.Columns())
+		columns := r.columns[k.Number][:0]
 		for i := range k.Columns {
 			c := &k.Columns[i]
-			r.columns[k] = append(r.columns[k], refilled{c.Field.GetForm(), c.Values(from), c.Values(to)})
+			columns = append(columns, refilled{c.Field.GetForm(), c.Values(from), c.Values(to)})
 		}
+		r.columns[k.Number] = columns
 	}
 }
 
@@ -50,8 +56,9 @@ func (r *refiller) row(row batch.Row) {
 		Rung:        r.rung(schema.At(common.GetRung(), i)),
 		SelfTest:    schema.At(common.GetSelfTest(), i),
 	})
-	for j := range r.columns[row.Kind] {
-		r.value(&r.columns[row.Kind][j], row.GroupRow)
+	columns := r.columns[row.Kind.Number]
+	for j := range columns {
+		r.value(&columns[j], row.GroupRow)
 	}
 }
 
@@ -86,10 +93,10 @@ func (r *refiller) process(n uint32) uint32 {
 		return 0
 	}
 	k := keyOf(r.source, n)
-	if index, ok := r.d.Process(k); ok {
+	p, i := r.source.Proto().GetProcesses(), int(n-1)
+	if index, ok := r.d.Process(k); ok && !r.knowsMore(index, schema.At(p.GetKnowledge(), i)) {
 		return index
 	}
-	p, i := r.source.Proto().GetProcesses(), int(n-1)
 	text := func(column []uint32) []byte { return r.source.Text(schema.At(column, i)) }
 	return r.d.AddProcess(batch.ProcessEntry{
 		Key: k, Parent: r.process(schema.At(p.GetParent(), i)), Creator: r.process(schema.At(p.GetCreator(), i)),
@@ -101,6 +108,12 @@ func (r *refiller) process(n uint32) uint32 {
 		AuditPlus1: schema.At(p.GetAuditSession(), i), TTY: schema.At(p.GetTty(), i),
 		SessionLeader: schema.TGID(schema.At(p.GetSession(), i)), Knowledge: schema.At(p.GetKnowledge(), i),
 	})
+}
+
+// knowsMore reports whether the draft has but the key of a process of which the source has the whole entry.
+func (r *refiller) knowsMore(index uint32, source weirv1.Knowledge) bool {
+	const key = weirv1.Knowledge_KNOWLEDGE_KEY
+	return source != key && r.d.Columns().GetProcesses().GetKnowledge()[index-1] == key
 }
 
 func (r *refiller) credentials(n uint32) uint32 {
@@ -128,5 +141,5 @@ func (r *refiller) rung(n uint32) uint32 {
 	if n == 0 {
 		return 0
 	}
-	return r.d.Rung(rungOf(r.source, n)) // a compiler would keep this string; it is the refiller's cost
+	return r.d.Rung(r.rungs[n-1])
 }

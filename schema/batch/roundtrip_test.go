@@ -172,6 +172,23 @@ func TestProcessEntriesComeOutWhole(t *testing.T) {
 	}
 }
 
+// An ancestor that is only a key is completed when an event names it, and what is known is not forgotten.
+func TestAKeyBecomesAnEntry(t *testing.T) {
+	d := batch.NewDraft(header(), batch.DefaultLimits())
+	k := schema.ProcessKey{TGID: 5, Start: 6}
+	onlyKey := batch.ProcessEntry{Key: k, Knowledge: weirv1.Knowledge_KNOWLEDGE_KEY}
+	whole := batch.ProcessEntry{Key: k, Executable: []byte("/x")}
+	for i, e := range []batch.ProcessEntry{onlyKey, whole, onlyKey} {
+		if index := d.AddProcess(e); index != 1 {
+			t.Errorf("entry %d is at %d", i, index)
+		}
+	}
+	p := mustRead(t, mustSeal(t, d, batch.NewChain(key, run)).Record).Proto().GetProcesses()
+	if !cmp.Equal(p.GetExecutable(), []uint32{1}) || len(p.GetKnowledge()) > 0 {
+		t.Errorf("got %v", p)
+	}
+}
+
 func TestADraftIsFullBySizeOrAge(t *testing.T) {
 	limits := batch.Limits{Rows: 3, Bytes: 10_000, Age: time.Second}
 	for name, c := range map[string]struct {
