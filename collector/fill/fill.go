@@ -29,8 +29,8 @@ type Names interface {
 type Config struct {
 	// Events are the kinds that become rows; samples of the others only feed the process table.
 	Events []*schema.Kind
-	// Rungs names the rung of each program, by the number that samples carry.
-	Rungs []string
+	// Rungs names the rung that each kind comes by.
+	Rungs map[bpf.Kind]string
 	Names Names
 }
 
@@ -40,7 +40,7 @@ type Filler struct {
 	table   *process.Table
 	cgroups cgroups
 	names   Names
-	rungs   []string
+	rungs   map[bpf.Kind]string
 	kinds   map[bpf.Kind]*schema.Kind
 	events  map[*schema.Kind]bool
 	counts  map[*schema.Kind]*Counts
@@ -101,7 +101,7 @@ func (f *Filler) begin(head *bpf.Head) bool {
 		Time:     bootTime(head.TimeNs),
 		CPU:      head.Cpu,
 		Sequence: head.Sequence,
-		Rung:     f.draft.Rung(f.rungOf(head.Program)),
+		Rung:     f.draft.Rung(f.rungs[bpf.Kind(head.Kind)]),
 	}
 	if !head.Actor.Key.IsZero() {
 		f.addActor(&e, &head.Actor)
@@ -113,19 +113,29 @@ func (f *Filler) begin(head *bpf.Head) bool {
 func (f *Filler) addActor(e *batch.Event, a *bpf.Actor) {
 	e.Process = f.process(keyOf(a.Key))
 	e.Thread = int32(a.Tid) - int32(a.Key.Tgid)
-	e.Cgroup = f.draft.Cgroup(f.cgroups.of(a.Cgroup))
-	c := batch.Credentials{CredentialIDs: batch.CredentialIDs{
+	e.Cgroup = f.cgroup(a.Cgroup)
+	e.Credentials = f.credentials(batch.CredentialIDs{
 		UID: a.Uid, GID: a.Gid, EUID: a.Euid, EGID: a.Egid, Effective: a.Effective,
-	}}
-	c.UserName, c.GroupName = f.names.User(a.Euid, f.now), f.names.Group(a.Egid, f.now)
-	e.Credentials = f.draft.Credentials(c)
+	})
 }
 
-func (f *Filler) rungOf(program uint16) string {
-	if int(program) < len(f.rungs) {
-		return f.rungs[program]
+func (f *Filler) cgroup(id uint64) uint32 {
+	if index, ok := f.draft.FindCgroup(id); ok {
+		return index
 	}
-	return ""
+	return f.draft.Cgroup(f.cgroups.of(id))
+}
+
+// credentials asks for names only where the batch does not have them yet.
+func (f *Filler) credentials(ids batch.CredentialIDs) uint32 {
+	if index, ok := f.draft.FindCredentials(ids); ok {
+		return index
+	}
+	return f.draft.Credentials(batch.Credentials{
+		CredentialIDs: ids,
+		UserName:      f.names.User(ids.EUID, f.now),
+		GroupName:     f.names.Group(ids.EGID, f.now),
+	})
 }
 
 func bootTime(ns uint64) schema.BootTime { return schema.BootTime(ns / 1000) }

@@ -43,7 +43,7 @@ func newBench(events ...*schema.Kind) *bench {
 	header := &weirv1.Header{HostId: host[:], BootId: bytes.Repeat([]byte{2}, 16), AttachmentId: bytes.Repeat([]byte{3}, 16)}
 	draft := batch.NewDraft(header, batch.DefaultLimits())
 	table := process.NewTable(1 << 20)
-	return &bench{New(draft, table, Config{Events: events, Rungs: []string{"tp_btf/x"}, Names: passwd{}}), draft, table}
+	return &bench{New(draft, table, Config{Events: events, Rungs: map[bpf.Kind]string{bpf.KindProcessExit: "tp_btf/x"}, Names: passwd{}}), draft, table}
 }
 
 func (b *bench) read(t *testing.T) *batch.Batch {

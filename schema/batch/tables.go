@@ -27,7 +27,7 @@ type ProcessEntry struct {
 // Credentials are the credentials of a task at the time of an event.
 type Credentials struct {
 	CredentialIDs
-	// Names of the effective ids on the host; they are read only when the ids are new to the batch.
+	// Names of the effective ids on the host.
 	UserName, GroupName string
 }
 
@@ -37,7 +37,7 @@ type CredentialIDs struct {
 	Effective            uint64 // capabilities
 }
 
-// Cgroup is a control group; all but ID is read only when ID is new to the batch.
+// Cgroup is a control group.
 type Cgroup struct {
 	ID                                  uint64
 	Name, ContainerID, ContainerRuntime string
@@ -157,9 +157,15 @@ func (d *Draft) setProcess(i uint32, e ProcessEntry) {
 	p.Knowledge[i] = e.Knowledge
 }
 
+// FindCredentials returns the index of the entry with these ids, if the batch has one.
+func (d *Draft) FindCredentials(ids CredentialIDs) (uint32, bool) {
+	index, ok := d.tables.credentials[ids]
+	return index, ok
+}
+
 // Credentials returns the index of c's entry, and adds it where the batch has none.
 func (d *Draft) Credentials(c Credentials) uint32 {
-	if index, ok := d.tables.credentials[c.CredentialIDs]; ok {
+	if index, ok := d.FindCredentials(c.CredentialIDs); ok {
 		return index
 	}
 	t := d.plain.Credentials
@@ -175,9 +181,15 @@ func (d *Draft) Credentials(c Credentials) uint32 {
 	return index
 }
 
+// FindCgroup returns the index of the entry with this id, if the batch has one.
+func (d *Draft) FindCgroup(id uint64) (uint32, bool) {
+	index, ok := d.tables.cgroups[id]
+	return index, ok
+}
+
 // Cgroup returns the index of c's entry, and adds it where the batch has none.
 func (d *Draft) Cgroup(c Cgroup) uint32 {
-	if index, ok := d.tables.cgroups[c.ID]; ok {
+	if index, ok := d.FindCgroup(c.ID); ok {
 		return index
 	}
 	t := d.plain.Cgroups
