@@ -9,61 +9,97 @@ import (
 	"github.com/weirproject/weir/schema/batch"
 )
 
-// appendRow appends the row as a protobuf message that stands for itself, behind its length: the same columns as
-// fields, with what they lead to in their place. It is what the batch is measured against.
+// message is a protobuf message of an event that stands for itself: the same columns as fields, with what they
+// lead to in their place. It is what the batch is measured against, and written as fast as generated code would.
 //
-//	message Row { 1: Common fields; 2: Process; 3: Process parent; 4: Credentials; 5: Cgroup; 6: rung; number: kind }
-func appendRow(dst []byte, b *batch.Batch, row batch.Row) []byte {
-	p := b.Proto()
-	common := p.GetCommon()
-	var body []byte
-	body = protowire.AppendTag(body, 1, protowire.BytesType)
-	body = protowire.AppendBytes(body, appendColumns(nil, b, schema.Common, common, row.Index))
-	if process := schema.At(common.GetProcess(), row.Index); process != 0 {
-		body = appendEntry(body, 2, b, schema.Processes, p.GetProcesses(), uint32(process))
-		body = appendEntry(body, 3, b, schema.Processes, p.GetProcesses(), schema.At(p.GetProcesses().GetParent(), int(process-1)))
+//	message Row { 1: what is common; 2: process; 3: its parent; 4: credentials; 5: cgroup; 6: rung; number of the kind: the kind's }
+type message []field
+
+// field holds one of the three.
+type field struct {
+	number  protowire.Number
+	varint  uint64
+	bytes   []byte
+	message message
+}
+
+func newRow(b *batch.Batch, row batch.Row) message {
+	p, i := b.Proto(), row.Index
+	c := p.GetCommon()
+	m := message{{number: 1, message: newMessage(b, schema.Common, c, i)}}
+	if process := schema.At(c.GetProcess(), i); process != 0 {
+		parent := schema.At(p.GetProcesses().GetParent(), int(process-1))
+		m = m.with(2, b, schema.Processes, p.GetProcesses(), uint32(process))
+		m = m.with(3, b, schema.Processes, p.GetProcesses(), parent)
 	}
-	body = appendEntry(body, 4, b, schema.Credentials, p.GetCredentials(), schema.At(common.GetCredentials(), row.Index))
-	body = appendEntry(body, 5, b, schema.Cgroups, p.GetCgroups(), schema.At(common.GetCgroup(), row.Index))
-	body = appendEntry(body, 6, b, schema.Rungs, p.GetRungs(), schema.At(common.GetRung(), row.Index))
+	m = m.with(4, b, schema.Credentials, p.GetCredentials(), schema.At(c.GetCredentials(), i))
+	m = m.with(5, b, schema.Cgroups, p.GetCgroups(), schema.At(c.GetCgroup(), i))
+	m = m.with(6, b, schema.Rungs, p.GetRungs(), schema.At(c.GetRung(), i))
 	if group, ok := row.Kind.In(p); ok {
-		body = appendEntry(body, protowire.Number(row.Kind.Number), b, &row.Kind.Table, group, uint32(row.GroupRow+1))
+		m = m.with(protowire.Number(row.Kind.Number), b, &row.Kind.Table, group, uint32(row.GroupRow+1))
 	}
-	return protowire.AppendBytes(dst, body)
+	return m
 }
 
-// appendEntry appends the entry of a table, index counting from 1, as a field of its own.
-func appendEntry(dst []byte, number protowire.Number, b *batch.Batch, t *schema.Table, m proto.Message, index uint32) []byte {
+// with adds the entry of a table, whose index counts from 1, as a message of its own.
+func (m message) with(number protowire.Number, b *batch.Batch, t *schema.Table, table proto.Message, index uint32) message {
 	if index == 0 {
-		return dst
+		return m
 	}
-	return appendField(dst, number, appendColumns(nil, b, t, m, int(index-1)))
+	return append(m, field{number: number, message: newMessage(b, t, table, int(index-1))})
 }
 
-func appendColumns(dst []byte, b *batch.Batch, t *schema.Table, m proto.Message, row int) []byte {
+func newMessage(b *batch.Batch, t *schema.Table, table proto.Message, row int) message {
+	m := message{}
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		n := c.Values(m).Int(row)
-		if n == 0 {
-			continue
-		}
-		number := protowire.Number(c.Number)
+		n := c.Values(table).Int(row)
+		f := field{number: protowire.Number(c.Number), varint: uint64(n)}
 		switch c.Field.GetForm() {
 		case weirv1.Form_FORM_TEXT, weirv1.Form_FORM_ARGUMENTS, weirv1.Form_FORM_ADDRESS, weirv1.Form_FORM_DICTIONARY_ID:
-			dst = appendField(dst, number, b.Text(uint32(n)))
+			f.bytes = b.Text(uint32(n))
 		case weirv1.Form_FORM_PROCESS, weirv1.Form_FORM_CREDENTIALS, weirv1.Form_FORM_CGROUP, weirv1.Form_FORM_RUNG:
-			// is there as an entry
+			continue // is there as an entry
+		}
+		if c.Name == "thread" { // the one column of these with negative values
+			f.varint = protowire.EncodeZigZag(n)
+		}
+		if n != 0 {
+			m = append(m, f)
+		}
+	}
+	return m
+}
+
+func (m message) size() int {
+	n := 0
+	for i := range m {
+		n += protowire.SizeTag(m[i].number)
+		switch f := &m[i]; {
+		case f.message != nil:
+			n += protowire.SizeBytes(f.message.size())
+		case f.bytes != nil:
+			n += protowire.SizeBytes(len(f.bytes))
 		default:
-			dst = protowire.AppendVarint(protowire.AppendTag(dst, number, protowire.VarintType), wireInt(c, n))
+			n += protowire.SizeVarint(f.varint)
+		}
+	}
+	return n
+}
+
+func (m message) append(dst []byte) []byte {
+	for i := range m {
+		switch f := &m[i]; {
+		case f.message != nil:
+			dst = protowire.AppendTag(dst, f.number, protowire.BytesType)
+			dst = f.message.append(protowire.AppendVarint(dst, uint64(f.message.size())))
+		case f.bytes != nil:
+			dst = protowire.AppendTag(dst, f.number, protowire.BytesType)
+			dst = protowire.AppendBytes(dst, f.bytes)
+		default:
+			dst = protowire.AppendTag(dst, f.number, protowire.VarintType)
+			dst = protowire.AppendVarint(dst, f.varint)
 		}
 	}
 	return dst
-}
-
-// wireInt zigzags where the column's type does: nothing that a row holds would gain from it otherwise.
-func wireInt(c *schema.Column, n int64) uint64 {
-	if c.Name == "thread" {
-		return protowire.EncodeZigZag(n)
-	}
-	return uint64(n)
 }
