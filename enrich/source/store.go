@@ -64,6 +64,9 @@ func (s *Store) Current() *inventory.Inventory { return s.current.Load() }
 
 // Wait returns once every source has said something, or after the given time, and whether all have.
 func (s *Store) Wait(ctx context.Context, atMost time.Duration) bool {
+	if s.Complete() {
+		return true
+	}
 	timer := time.NewTimer(atMost)
 	defer timer.Stop()
 	select {

@@ -1,0 +1,95 @@
+package enrich
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/weirproject/weir/enrich/books"
+	"github.com/weirproject/weir/enrich/inventory"
+	"github.com/weirproject/weir/internal/kafka"
+	"github.com/weirproject/weir/schema"
+)
+
+// watch is since when a partition's hosts would have been heard, had they said something. It is no longer
+// one while the enricher is behind, or cannot reach the broker.
+type watch struct {
+	silence time.Duration
+	run     schema.RunID // of reports; other bounds of silence are numbered apart
+	since   time.Time
+	number  uint64 // of the last report
+}
+
+func newWatch(topic string, partition int, silence time.Duration, now time.Time) watch {
+	return watch{silence: silence, since: now, run: reportRun("weir silence", topic, strconv.Itoa(partition), silence.String())}
+}
+
+// every is how often silent hosts are looked for.
+func (w *watch) every() time.Duration { return w.silence / 6 }
+
+// handled notes a fetch that took from begun to now to handle, with so many records behind it.
+func (w *watch) handled(behind int64, begun, now time.Time) {
+	if behind > 0 || now.Sub(begun) > w.every() {
+		w.since = now
+	}
+}
+
+// next numbers the report of a silence: by the µs at which the silence began to be one, so that whoever
+// takes over reports it under the same number.
+func (w *watch) next(at time.Time) uint64 {
+	w.number = max(w.number+1, uint64(at.UnixMicro()))
+	return w.number
+}
+
+// watchSilence looks for silent hosts in all assigned partitions until ctx ends.
+func (e *Enricher) watchSilence(ctx context.Context) error {
+	w := watch{silence: e.config.Silence}
+	ticker := time.NewTicker(w.every())
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		for _, p := range e.watchedPartitions() {
+			if err := p.look(ctx, w.every()); err != nil && ctx.Err() == nil {
+				e.log.Warn("silent hosts cannot be looked for; the broker does not answer", "partition", p.number, "error", err)
+			}
+		}
+	}
+}
+
+// look reports the partition's silent hosts. Where the broker cannot be reached, the hosts may not reach it
+// either: the watch begins anew.
+func (p *partition) look(ctx context.Context, patience time.Duration) error {
+	if !p.mu.TryLock() {
+		return nil // a fetch is in work
+	}
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := p.tick(ctx)
+	if err != nil {
+		p.watch.since = time.Now()
+	}
+	return err
+}
+
+func (p *partition) tick(ctx context.Context) error {
+	if _, err := p.enricher.deps.Client.End(ctx, kafka.Batches, p.number); err != nil {
+		return err
+	}
+	for _, f := range p.books.Tick(time.Now(), p.watch.since, p.watch.silence) {
+		p.out.changed[f.Host] = struct{}{}
+		about := inventory.Host{HostID: f.Host.String(), Hostname: p.books.Balance(f.Host).GetHostname()}
+		err := p.report(report{run: p.watch.run, number: p.watch.next(f.At), at: f.At, findings: []books.Finding{f}}, about)
+		if err != nil {
+			return err
+		}
+	}
+	return p.out.flush(ctx, p.books)
+}
