@@ -50,7 +50,7 @@ const maxBatchRecord, maxEnvelopeRecord = 4 * config.MiB, 8 * config.MiB
 // producer did: what is in them is compressed already, and readers bound their memory by their size.
 func Topics(l Layout) []Topic {
 	return []Topic{
-		l.stream(Batches, l.Retention, maxBatchRecord),
+		brokerTimed(l.stream(Batches, l.Retention, maxBatchRecord)),
 		l.stream(Enriched, l.Retention, maxEnvelopeRecord),
 		l.stream(Events, l.Retention, maxBatchRecord),
 		l.stream(DeadLetter, 4*l.Retention, maxEnvelopeRecord),
@@ -69,6 +69,13 @@ func (l Layout) stream(name string, retention time.Duration, record config.Size)
 		// Whole segments are deleted, never the one that is written to.
 		t.Config["segment.bytes"] = strconv.FormatUint(uint64(max(l.PartitionBytes/8, config.MiB)), 10)
 	}
+	return t
+}
+
+// brokerTimed has records carry the broker's time in place of their producer's: a host's silence, and how
+// wrong its clock is, cannot be told by that clock.
+func brokerTimed(t Topic) Topic {
+	t.Config["message.timestamp.type"] = "LogAppendTime"
 	return t
 }
 
