@@ -92,12 +92,12 @@ func (c *compiler) sharedSpecs() []spec {
 	specs = append(specs, c.message(&weirv1.Deploy{}, fromDeploy)...)
 	specs = append(specs, c.message(&weirv1.Enrichment{}, fromEnrichment)...)
 	// People read from the left: the time first, what is only weir's last.
-	slices.SortStableFunc(specs, func(a, b spec) int { return own(a.path) - own(b.path) })
+	slices.SortStableFunc(specs, func(a, b spec) int { return lateness(a.path) - lateness(b.path) })
 	return specs
 }
 
-// own is 1 for paths that ECS does not know.
-func own(path string) int {
+// lateness puts what ECS does not know behind the rest.
+func lateness(path string) int {
 	if strings.HasPrefix(path, ownPrefix) {
 		return 1
 	}
