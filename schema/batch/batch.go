@@ -23,7 +23,7 @@ type Batch struct {
 	publicKey ed25519.PublicKey
 	previous  Hash
 	hash      Hash
-	event     sha256Prefix
+	event     number128 // id of row 0
 }
 
 // Row is one event of a batch.
@@ -126,18 +126,18 @@ func (b *Batch) TimeOf(at schema.BootTime) time.Time {
 	return time.UnixMicro(b.Header().GetBootTimeUs() + int64(at)).UTC()
 }
 
-// sha256Prefix is a 128-bit number.
-type sha256Prefix struct{ high, low uint64 }
+// number128 is a number of 128 bits.
+type number128 struct{ high, low uint64 }
 
 // eventBase returns the id of the batch's row 0: the first 16 bytes of SHA-256 of host id, run id and batch
 // number (8 bytes, big endian).
-func eventBase(h *weirv1.Header) sha256Prefix {
+func eventBase(h *weirv1.Header) number128 {
 	var input [40]byte
 	copy(input[:16], h.GetHostId())
 	copy(input[16:32], h.GetRunId())
 	binary.BigEndian.PutUint64(input[32:], h.GetBatchNumber())
 	sum := sha256.Sum256(input[:])
-	return sha256Prefix{binary.BigEndian.Uint64(sum[:8]), binary.BigEndian.Uint64(sum[8:16])}
+	return number128{binary.BigEndian.Uint64(sum[:8]), binary.BigEndian.Uint64(sum[8:16])}
 }
 
 // EventID returns the id of the row's event: that of row 0 plus the row, as big-endian numbers of 128 bits.

@@ -29,7 +29,7 @@ type Event struct {
 type Limits struct {
 	Rows  int
 	Bytes int           // before compression, as estimated
-	Age   time.Duration // of the first event
+	Age   time.Duration // since Full first found an event
 }
 
 // DefaultLimits fit a Kafka record of 1 MiB many times over.
@@ -50,7 +50,7 @@ type Draft struct {
 	tables tables
 	groups []*draftGroup // one a kind, in the order of their numbers
 	rows   int
-	first  schema.BootTime // of the first event; meaningless while rows is 0
+	begun  schema.BootTime // when Full first found an event; 0 before
 
 	byNumber []*draftGroup // the same, by kind number
 	wire     *weirv1.Batch // what is marshalled: it borrows the slices of plain
@@ -96,9 +96,6 @@ func NewDraft(header *weirv1.Header, limits Limits) *Draft {
 // Append adds the event's row to what all kinds have in common. The caller then appends exactly one value to
 // each column of the kind's group in Columns: Seal refuses ragged ones.
 func (d *Draft) Append(e Event) {
-	if d.rows == 0 {
-		d.first = e.Time
-	}
 	d.rows++
 	d.byNumber[e.Kind.Number].rows++
 	c := d.plain.Common
@@ -137,18 +134,22 @@ func (d *Draft) Rows() int { return d.rows }
 // Empty reports whether there is neither an event nor a ledger.
 func (d *Draft) Empty() bool { return d.rows == 0 && d.wire.Ledger == nil }
 
-// Full reports whether the draft has reached a limit.
+// Full reports whether the draft has reached a limit. Its age counts from the first call that found an event, not
+// from the event's own time: a ring that is read late holds old events, and each would be a batch of its own.
 func (d *Draft) Full(now schema.BootTime) bool {
 	if d.rows == 0 {
 		return false
+	}
+	if d.begun == 0 {
+		d.begun = now
 	}
 	due, _ := d.Due()
 	return d.rows >= d.limits.Rows || d.size() >= d.limits.Bytes || now >= due
 }
 
-// Due returns when the draft reaches the limit of its age; an empty one never does.
+// Due returns when the draft reaches the limit of its age, once Full has found an event in it.
 func (d *Draft) Due() (at schema.BootTime, ok bool) {
-	return d.first + schema.BootTime(d.limits.Age.Microseconds()), d.rows > 0
+	return d.begun + schema.BootTime(d.limits.Age.Microseconds()), d.begun > 0
 }
 
 // size is a generous guess at the bytes before compression: few columns of a row or of a process hold
@@ -169,6 +170,6 @@ func (d *Draft) Reset() {
 	}
 	d.texts.reset()
 	d.tables.reset()
-	d.rows = 0
+	d.rows, d.begun = 0, 0
 	d.wire.Reset()
 }

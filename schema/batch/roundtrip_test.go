@@ -191,6 +191,7 @@ func TestAKeyBecomesAnEntry(t *testing.T) {
 
 func TestADraftIsFullBySizeOrAge(t *testing.T) {
 	limits := batch.Limits{Rows: 3, Bytes: 10_000, Age: time.Second}
+	const begin = 5_000_000
 	for name, c := range map[string]struct {
 		rows int
 		text int
@@ -198,21 +199,36 @@ func TestADraftIsFullBySizeOrAge(t *testing.T) {
 		full bool
 	}{
 		"empty is never full":   {0, 0, 1 << 60, false},
-		"young and small":       {2, 10, 999_999, false},
-		"as old as the limit":   {1, 10, 1_000_000, true},
-		"as many as the limit":  {3, 10, 0, true},
-		"as large as the limit": {1, 10_000, 0, true},
+		"young and small":       {2, 10, begin + 999_999, false},
+		"as old as the limit":   {1, 10, begin + 1_000_000, true},
+		"as many as the limit":  {3, 10, begin, true},
+		"as large as the limit": {1, 10_000, begin, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := batch.NewDraft(header(), limits)
 			for range c.rows {
-				d.Append(batch.Event{Kind: schema.WeirStopped, Time: 0})
+				d.Append(batch.Event{Kind: schema.WeirStopped, Time: 77})
+				d.Full(begin)
 			}
 			d.Text(make([]byte, c.text))
 			if full := d.Full(c.now); full != c.full {
 				t.Errorf("full is %v", full)
 			}
+			if due, ok := d.Due(); ok != (c.rows > 0) || ok && due != begin+1_000_000 {
+				t.Errorf("due at %d, %v", due, ok)
+			}
 		})
+	}
+}
+
+// A collector that starts again reads a ring of events that are minutes old.
+func TestOldEventsShareABatch(t *testing.T) {
+	d := batch.NewDraft(header(), batch.DefaultLimits())
+	for i := range 50 {
+		d.Append(batch.Event{Kind: schema.ProcessExit, Time: schema.BootTime(1000 + i)})
+		if d.Full(600_000_000) {
+			t.Fatalf("full with %d events", d.Rows())
+		}
 	}
 }
 

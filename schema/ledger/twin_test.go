@@ -48,7 +48,7 @@ func count(sums map[string]uint64, l *weirv1.Ledger) {
 
 func arbitrary(r *rand.Rand) *weirv1.Ledger {
 	l := &weirv1.Ledger{EvictedProcesses: r.Uint64N(10)}
-	for _, name := range strings.Fields("process.exec process.exit network.connect") {
+	for name := range strings.FieldsSeq("process.exec process.exit network.connect") {
 		if r.IntN(3) > 0 {
 			for counter := range counters(ledger.Kind(l, name)) {
 				if r.IntN(2) > 0 {
