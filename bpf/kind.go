@@ -46,6 +46,14 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", uint32(k))
 }
 
+// String returns the outcome's word, such as "ring_full".
+func (o Outcome) String() string {
+	if name, ok := enumerators().outcomes[o]; ok {
+		return name
+	}
+	return fmt.Sprintf("outcome %d", uint32(o))
+}
+
 // Kinds returns every kind that the object knows, in the order of their numbers.
 func Kinds() []Kind {
 	var kinds []Kind
@@ -68,16 +76,22 @@ func KindNamed(name string) (Kind, bool) {
 // names are the words that the object's types have for the numbers of its enums.
 type names struct {
 	kinds    map[Kind]string
+	outcomes map[Outcome]string
 	programs map[string]uint16
 }
 
 // enumerators reads the names once: C's enums are the only lists.
 var enumerators = sync.OnceValue(func() names {
 	types := mustSpec().Types
-	n := names{make(map[Kind]string), make(map[string]uint16)}
+	n := names{make(map[Kind]string), make(map[Outcome]string), make(map[string]uint16)}
 	for _, v := range enumerated(types, "kind") {
 		if k := Kind(v.Value); k != KindNone && k < kindCount {
 			n.kinds[k] = dotted(strings.TrimPrefix(v.Name, "KIND_"))
+		}
+	}
+	for _, v := range enumerated(types, "outcome") {
+		if o := Outcome(v.Value); o < OutcomeCount {
+			n.outcomes[o] = strings.ToLower(strings.TrimPrefix(v.Name, "OUTCOME_"))
 		}
 	}
 	for _, v := range enumerated(types, "program") {

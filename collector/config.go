@@ -2,6 +2,7 @@ package collector
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // Config is weir-collector's configuration.
 type Config struct {
 	// Directory of the host's key and the spool. It is made where it is missing, for its owner alone.
-	DataDir string `yaml:"data_dir"`
+	Data string `yaml:"data"`
 	// The brokers that batches are published to.
 	Kafka kafka.Config `yaml:"kafka"`
 	// Kinds that become events. process.fork is known to the process table either way.
@@ -75,14 +76,13 @@ func (KindName) Words() []string {
 // Default returns the configuration that an empty file gives.
 func Default() Config {
 	c := Config{
-		DataDir:     "/var/lib/weir",
+		Data:        "/var/lib/weir",
 		Kafka:       kafka.Default(),
 		Batch:       BatchConfig{Rows: 1000, Bytes: config.MiB, Age: time.Second},
 		Spool:       SpoolConfig{MaxBytes: config.GiB},
 		Memory:      MemoryConfig{Ring: 4 * config.MiB, Processes: 16 * config.MiB},
 		Heartbeat:   time.Minute,
 		StopTimeout: 10 * time.Second,
-		Telemetry:   telemetry.Default(),
 	}
 	for _, k := range kernelKinds() {
 		if k != schema.ProcessFork {
@@ -95,8 +95,8 @@ func Default() Config {
 // Validate implements config.Validator.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.DataDir == "" {
-		errs = append(errs, config.Invalid("data_dir", "is empty; name a directory"))
+	if !filepath.IsAbs(c.Data) {
+		errs = append(errs, config.Invalid("data", "%q is relative; write an absolute path", c.Data))
 	}
 	if len(c.Kinds) == 0 {
 		errs = append(errs, config.Invalid("kinds", "is empty; a collector without kinds has nothing to do"))

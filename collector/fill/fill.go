@@ -45,7 +45,8 @@ type Filler struct {
 	events  map[*schema.Kind]bool
 	counts  map[*schema.Kind]*Counts
 	now     time.Time
-	path    []byte // where paths are turned round
+	initial namespaces // of the machine's first process
+	path    []byte     // where paths are turned round
 }
 
 // Counts says what became of the samples of one kind.

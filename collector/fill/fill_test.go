@@ -196,6 +196,21 @@ func TestContainersAreNamedByTheirControlGroup(t *testing.T) {
 	}
 }
 
+func TestNamespacesAreToldWhereTheyAreNotTheInitialOnes(t *testing.T) {
+	b := newBench(schema.ProcessExit)
+	first := &bpf.ProcessSample{Head: head(bpf.KindNone, initKey)}
+	first.Facts = bpf.ProcessFacts{NamespaceTgid: 1, PidNamespace: 100, MountNamespace: 101, NetworkNamespace: 102, UserNamespace: 103}
+	b.Process(first)
+	s := &bpf.ForkSample{Head: head(bpf.KindProcessFork, initKey), Child: childKey}
+	s.Facts = bpf.ProcessFacts{NamespaceTgid: 2, PidNamespace: 200, MountNamespace: 101, NetworkNamespace: 202, UserNamespace: 103}
+	b.Fork(s)
+	got, _ := b.table.Lookup(keyOf(childKey))
+	want := &process.Entry{Key: keyOf(childKey), Creator: keyOf(initKey), NamespaceTGID: 2, PIDNamespace: 200, NetworkNamespace: 202, Comm: []byte{}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("child (-want +got):\n%s", diff)
+	}
+}
+
 func TestFirstArguments(t *testing.T) {
 	long := strings.Repeat("a", 300)
 	for name, tt := range map[string]struct {

@@ -85,18 +85,45 @@ func (f *Filler) Process(s *bpf.ProcessSample) {
 	f.table.Seed(e)
 }
 
+// namespaces are the inode numbers of a process's namespaces.
+type namespaces struct{ pid, mount, network, user uint32 }
+
+// namespacesOf tells those that are not the initial ones: the machine's first process has these, and the
+// iterator gives it before all others.
+func (f *Filler) namespacesOf(key schema.ProcessKey, facts *bpf.ProcessFacts) namespaces {
+	all := namespaces{facts.PidNamespace, facts.MountNamespace, facts.NetworkNamespace, facts.UserNamespace}
+	if key.TGID == 1 {
+		f.initial = all
+	}
+	return namespaces{
+		pid:     unless(all.pid, f.initial.pid),
+		mount:   unless(all.mount, f.initial.mount),
+		network: unless(all.network, f.initial.network),
+		user:    unless(all.user, f.initial.user),
+	}
+}
+
+// unless returns v, or 0 where it is what it usually is.
+func unless(v, usual uint32) uint32 {
+	if v == usual {
+		return 0
+	}
+	return v
+}
+
 // entry is what the kernel's facts say of a process, but for what it runs.
 func (f *Filler) entry(key schema.ProcessKey, facts *bpf.ProcessFacts) process.Entry {
 	f.cgroups.add(facts.Cgroup, facts.CgroupLeaf())
+	in := f.namespacesOf(key, facts)
 	return process.Entry{
 		Key:              key,
 		Parent:           keyOf(facts.Parent),
 		Comm:             bytes.Clone(facts.CommName()),
-		NamespaceTGID:    facts.NamespaceTgid,
-		PIDNamespace:     facts.PidNamespace,
-		MountNamespace:   facts.MountNamespace,
-		NetworkNamespace: facts.NetworkNamespace,
-		UserNamespace:    facts.UserNamespace,
+		NamespaceTGID:    unless(facts.NamespaceTgid, uint32(key.TGID)),
+		PIDNamespace:     in.pid,
+		MountNamespace:   in.mount,
+		NetworkNamespace: in.network,
+		UserNamespace:    in.user,
 		LoginUID:         facts.LoginUid,
 		AuditSession:     facts.AuditSession,
 		TTY:              facts.Tty,

@@ -1,7 +1,4 @@
-// Package tail shows events to people: an aligned table of what batches hold, one line an event.
-//
-// It knows nothing of where batches come from.
-package tail
+package look
 
 import (
 	"fmt"

@@ -1,0 +1,220 @@
+// Package collector is what runs on each machine: it takes events from the kernel's hooks to Kafka.
+//
+//	hooks ─► ring ─► loop ─► spool ─► publisher ─► weir.batches
+//	(attach) (ring)  │ fill, process, batch        (publish)
+//	         ◄───────┘ release
+//
+// Collector.Run is the tree of its goroutines: the loop, the spool's syncer, the publisher, telemetry. They
+// share the spool alone. Shutdown follows the stream: detach the hooks, drain the ring, seal, sync, publish
+// until a deadline; what is not published by then is published by the next run.
+//
+// It knows nothing of sinks, of enrichment, nor of what a SIEM shows.
+package collector
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weirproject/weir/collector/attach"
+	"github.com/weirproject/weir/collector/fill"
+	"github.com/weirproject/weir/collector/names"
+	"github.com/weirproject/weir/collector/process"
+	"github.com/weirproject/weir/collector/publish"
+	"github.com/weirproject/weir/collector/ring"
+	"github.com/weirproject/weir/collector/spool"
+	"github.com/weirproject/weir/internal/cli"
+	"github.com/weirproject/weir/internal/host"
+	"github.com/weirproject/weir/internal/kafka"
+	"github.com/weirproject/weir/internal/telemetry"
+	weirv1 "github.com/weirproject/weir/proto/weir/v1"
+	"github.com/weirproject/weir/schema"
+	"github.com/weirproject/weir/schema/batch"
+)
+
+// Collector is one run on this machine.
+type Collector struct {
+	cfg      Config
+	log      *slog.Logger
+	key      ed25519.PrivateKey
+	header   *weirv1.Header
+	chain    *batch.Chain
+	spool    *spool.Spool
+	kafka    *kafka.Client
+	hooks    *attach.Attachment
+	ring     *ring.Reader
+	registry *prometheus.Registry
+	health   *telemetry.Health
+}
+
+// New opens what a run needs, attaches the hooks, and starts no goroutine. Close undoes it.
+func New(cfg Config, log *slog.Logger) (c *Collector, err error) {
+	c = &Collector{cfg: cfg, log: log, registry: telemetry.NewRegistry(cli.Version()), health: telemetry.NewHealth()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	if err := c.identify(); err != nil {
+		return c, err
+	}
+	if c.spool, err = spool.Open(filepath.Join(cfg.Data, "spool"), cfg.Spool.options(log)); err != nil {
+		return c, err
+	}
+	if c.kafka, err = kafka.Open(cfg.Kafka, log); err != nil {
+		return c, err
+	}
+	if c.hooks, err = attach.New(cfg.attach()); err != nil {
+		return c, err
+	}
+	if err := checkRequired(cfg.Require, c.hooks.Coverage()); err != nil {
+		return c, err
+	}
+	if c.ring, err = ring.Open(c.hooks.Ring()); err != nil {
+		return c, err
+	}
+	return c, nil
+}
+
+// identify makes the run's identity: the host's key, and ids that no other run has.
+func (c *Collector) identify() (err error) {
+	if err := os.MkdirAll(c.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if c.key, err = host.Key(c.cfg.Data); err != nil {
+		return err
+	}
+	if c.header, err = host.Describe(c.key.Public().(ed25519.PublicKey)); err != nil {
+		return err
+	}
+	attachment := make([]byte, len(schema.AttachmentID{}))
+	var run schema.RunID
+	rand.Read(attachment)
+	rand.Read(run[:])
+	c.header.AttachmentId = attachment
+	c.header.WeirVersion = cli.Version()
+	c.header.Origin = weirv1.Origin_ORIGIN_COLLECTOR
+	c.chain = batch.NewChain(c.key, run)
+	return nil
+}
+
+// Host returns the id of the machine.
+func (c *Collector) Host() schema.HostID { return schema.HostID(c.header.GetHostId()) }
+
+// Coverage tells by which rung each kind comes.
+func (c *Collector) Coverage() []attach.Coverage { return c.hooks.Coverage() }
+
+// Close frees what New opened.
+func (c *Collector) Close() error {
+	var errs []error
+	if c.ring != nil {
+		errs = append(errs, c.ring.Close())
+	}
+	if c.hooks != nil {
+		errs = append(errs, c.hooks.Close())
+	}
+	if c.kafka != nil {
+		errs = append(errs, c.kafka.Close())
+	}
+	if c.spool != nil {
+		errs = append(errs, c.spool.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run collects until ctx ends, and then stops in the stream's order. Its error is what stood in the way.
+func (c *Collector) Run(ctx context.Context) error {
+	loop, err := c.newLoop()
+	if err != nil {
+		return err
+	}
+	// The loop ends first, when ctx does or when it fails; the others outlive it, until what it stored is
+	// published or the deadline is over.
+	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRest()
+	var g errgroup.Group
+	g.Go(func() error {
+		defer stopRest()
+		err := c.collect(ctx, loop)
+		deadline, cancel := context.WithTimeout(rest, c.cfg.StopTimeout)
+		defer cancel()
+		return errors.Join(err, c.emptied(deadline))
+	})
+	g.Go(func() error { return c.spool.Run(rest) })
+	g.Go(func() error { return publish.New(c.spool, c.kafka, c.key, c.log).Run(rest) })
+	g.Go(func() error { return telemetry.Run(rest, c.cfg.Telemetry, telemetry.Handler(c.registry, c.health)) })
+	return g.Wait()
+}
+
+// collect runs the loop, detaches the hooks when ctx has ended, and drains the ring.
+func (c *Collector) collect(ctx context.Context, l *loop) error {
+	if err := c.hooks.Seed(l.filler); err != nil {
+		return err
+	}
+	err := l.run(ctx)
+	err = errors.Join(err, c.hooks.Detach())
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.StopTimeout)
+	defer cancel()
+	reason := "error"
+	if cause := context.Cause(ctx); cause != nil {
+		reason = cause.Error()
+	}
+	return errors.Join(err, l.drain(stop, reason), c.spool.Sync())
+}
+
+func (c *Collector) newLoop() (*loop, error) {
+	var events []*schema.Kind
+	for _, name := range c.cfg.Kinds {
+		kind, ok := schema.KindByName(string(name))
+		if !ok {
+			return nil, fmt.Errorf("kind %s: not known", name)
+		}
+		events = append(events, kind)
+	}
+	draft := batch.NewDraft(c.header, c.cfg.Batch.limits())
+	table := process.NewTable(int(c.cfg.Memory.Processes))
+	metrics := newMetrics(c.registry)
+	c.registry.MustRegister(newCounters(c.hooks, c.spool))
+	coverage := c.hooks.Coverage()
+	filler := fill.New(draft, table, fill.Config{Events: events, Rungs: rungs(coverage), Names: names.New()})
+	self := newSelf(draft)
+	return &loop{
+		log:       c.log,
+		ring:      c.ring,
+		filler:    filler,
+		table:     table,
+		draft:     draft,
+		chain:     c.chain,
+		spool:     c.spool,
+		self:      self,
+		sums:      &sums{hooks: c.hooks, filler: filler, self: self, table: table},
+		coverage:  coverageText(coverage),
+		heartbeat: c.cfg.Heartbeat,
+		metrics:   metrics,
+	}, nil
+}
+
+// emptied returns once Kafka has all that is in the spool, or ctx ends: the rest is the next run's.
+func (c *Collector) emptied(ctx context.Context) error {
+	for {
+		stats := c.spool.Stats()
+		if stats.Batches == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			c.log.Warn("batches stay in the spool for the next start", "batches", stats.Batches, "bytes", stats.Bytes)
+			return nil
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/weirproject/weir/bpf"
+	"github.com/weirproject/weir/collector/fill"
+	"github.com/weirproject/weir/collector/process"
+	"github.com/weirproject/weir/collector/ring"
+	"github.com/weirproject/weir/collector/spool"
+	"github.com/weirproject/weir/internal/host"
+	"github.com/weirproject/weir/schema"
+	"github.com/weirproject/weir/schema/batch"
+)
+
+// readInterval is how long a sample may lie in the ring before the loop looks for itself: ten wakeups a
+// second on a quiet host.
+const readInterval = 100 * time.Millisecond
+
+// diskRetry is how often a full disk is tried again.
+const diskRetry = time.Second
+
+// loop takes samples from the ring to the spool, in one goroutine. It is the only user of the draft and of
+// the process table.
+type loop struct {
+	log       *slog.Logger
+	ring      *ring.Reader
+	filler    *fill.Filler
+	table     *process.Table
+	draft     *batch.Draft
+	chain     *batch.Chain
+	spool     *spool.Spool
+	self      *self
+	sums      *sums
+	coverage  []byte
+	heartbeat time.Duration
+	metrics   *metrics
+
+	began time.Time
+	now   schema.BootTime // at the begin of the step
+	beat  time.Time // when the next heartbeat is due
+	err   error     // of a seal within a read
+}
+
+// run reads until ctx ends; then detach has to have been called before drain.
+func (l *loop) run(ctx context.Context) error {
+	l.began = time.Now()
+	l.beat = l.began.Add(l.heartbeat)
+	l.self.started(host.Now(), l.coverage)
+	if err := l.seal(ctx, 0, ledgerOpen); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		if err := l.step(ctx, readInterval); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drain takes what the detached hooks left in the ring, and closes the run.
+func (l *loop) drain(ctx context.Context, reason string) error {
+	if err := l.step(ctx, 0); err != nil {
+		return err
+	}
+	l.self.stopped(host.Now(), reason)
+	return l.seal(ctx, 0, ledgerClosing)
+}
+
+// step reads what is in the ring, and seals what is due.
+func (l *loop) step(ctx context.Context, wait time.Duration) error {
+	l.now = host.Now()
+	l.filler.SetTime(time.Now())
+	_, end, err := l.ring.Read(ctx, l.untilDue(wait), func(sample []byte, end uint64) { l.sample(ctx, sample, end) })
+	if err := errors.Join(l.err, err); err != nil {
+		return err
+	}
+	now := host.Now()
+	l.table.Expire(now)
+	switch {
+	case !time.Now().Before(l.beat):
+		return l.sendHeartbeat(ctx, end)
+	case l.draft.Full(now):
+		return l.seal(ctx, end, ledgerNone)
+	case l.draft.Empty():
+		l.ring.Release(end) // what was read fed the process table alone
+	}
+	return nil
+}
+
+// sample takes one sample. After an error the rest of the read is left in the ring.
+func (l *loop) sample(ctx context.Context, sample []byte, end uint64) {
+	if l.err != nil {
+		return
+	}
+	if err := bpf.Dispatch(sample, l.filler); err != nil {
+		// The kernel's own bytes do not fit the object that this program was built with: nothing that
+		// follows can be trusted either.
+		l.err = fmt.Errorf("read ring: %w", err)
+		return
+	}
+	if l.draft.Full(l.now) {
+		l.err = l.seal(ctx, end, ledgerNone)
+	}
+}
+
+// untilDue shortens wait to the moment at which the draft is to be sealed.
+func (l *loop) untilDue(wait time.Duration) time.Duration {
+	due, ok := l.draft.Due()
+	if !ok || wait == 0 {
+		return wait
+	}
+	left := time.Duration(max(0, int64(due)-int64(host.Now()))) * time.Microsecond
+	return max(time.Millisecond, min(wait, left))
+}
+
+func (l *loop) sendHeartbeat(ctx context.Context, end uint64) error {
+	l.beat = l.beat.Add(l.heartbeat)
+	stats := l.spool.Stats()
+	l.self.heartbeat(host.Now(), vitals{
+		uptime:       time.Since(l.began),
+		processes:    l.table.Len(),
+		spoolBatches: stats.Batches,
+		spoolBytes:   uint64(stats.Bytes),
+		coverage:     l.coverage,
+	})
+	return l.seal(ctx, end, ledgerOpen)
+}
+
+// seal closes the draft's batch and puts it into the spool; then the ring up to end belongs to the kernel
+// again. It waits while the disk is full: meanwhile the ring fills, and what does not fit is in the ledger.
+func (l *loop) seal(ctx context.Context, end uint64, mode ledgerMode) error {
+	l.tellLosses()
+	if mode != ledgerNone {
+		snapshot, err := l.sums.ledger(mode)
+		if err != nil {
+			return err
+		}
+		l.draft.SetLedger(snapshot)
+	}
+	rows := l.draft.Rows()
+	sealed, err := l.draft.Seal(l.chain, batch.Times{Boot: host.BootedAt(), Sealed: time.Now()})
+	if err != nil {
+		return err
+	}
+	if err := l.store(ctx, sealed); err != nil {
+		return err
+	}
+	l.metrics.sealed(rows, len(sealed.Record))
+	l.ring.Release(end)
+	return nil
+}
+
+// tellLosses makes events of what the spool found damaged.
+func (l *loop) tellLosses() {
+	for _, loss := range l.spool.Losses() {
+		l.self.loss(host.Now(), nil, 0, "spool", loss.Error())
+	}
+}
+
+func (l *loop) store(ctx context.Context, sealed batch.Sealed) error {
+	err := l.spool.Append(sealed)
+	if err == nil || !errors.Is(err, spool.ErrDiskFull) {
+		return err
+	}
+	l.log.Error("spool is stuck; the kernel's ring holds events until it is full", "error", err)
+	for errors.Is(err, spool.ErrDiskFull) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d events of batch %d are not stored: %w", rowsOf(sealed), sealed.Last, err)
+		case <-time.After(diskRetry):
+		}
+		err = l.spool.Append(sealed)
+	}
+	if err == nil {
+		l.log.Info("spool goes on")
+	}
+	return err
+}
+
+func rowsOf(sealed batch.Sealed) (rows uint32) {
+	for _, g := range sealed.Rows {
+		rows += g.GetRows()
+	}
+	return rows
+}
+
+// kernelKinds are the kinds that the kernel side gives.
+func kernelKinds() []*schema.Kind {
+	var kinds []*schema.Kind
+	for _, k := range bpf.Kinds() {
+		if kind, ok := schema.KindByName(k.String()); ok {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}

@@ -1,0 +1,47 @@
+package collector
+
+import (
+	"log/slog"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirproject/weir/bpf"
+	"github.com/weirproject/weir/collector/attach"
+	"github.com/weirproject/weir/collector/spool"
+	"github.com/weirproject/weir/internal/host"
+	"github.com/weirproject/weir/schema/batch"
+)
+
+// What the configuration means to each of the collector's parts.
+
+// attach wants the configured kinds, and those that the process table lives on.
+func (c *Config) attach() attach.Config {
+	a := attach.Default()
+	a.RingBytes = uint32(c.Memory.Ring)
+	a.Kinds = slices.DeleteFunc(bpf.Kinds(), func(k bpf.Kind) bool {
+		return !feedsTable(k) && !slices.Contains(c.Kinds, KindName(k.String()))
+	})
+	return a
+}
+
+func feedsTable(k bpf.Kind) bool {
+	return k == bpf.KindProcessFork || k == bpf.KindProcessExec || k == bpf.KindProcessExit
+}
+
+func (b *BatchConfig) limits() batch.Limits {
+	return batch.Limits{Rows: b.Rows, Bytes: int(b.Bytes), Age: b.Age}
+}
+
+func (s *SpoolConfig) options(log *slog.Logger) spool.Options {
+	o := spool.DefaultOptions()
+	o.MaxBytes, o.Log = int64(s.MaxBytes), log
+	o.SegmentBytes = min(o.SegmentBytes, o.MaxBytes/4)
+	return o
+}
+
+// dropCapabilities keeps what reading counters and iterators takes (docs/security.md). Everything that
+// takes more, such as attaching, is done before.
+func dropCapabilities() error {
+	return host.DropCapabilities(unix.CAP_BPF, unix.CAP_PERFMON)
+}
