@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -199,6 +200,7 @@ func TestContainersAreNamedByTheirControlGroup(t *testing.T) {
 func TestNamespacesAreToldWhereTheyAreNotTheInitialOnes(t *testing.T) {
 	b := newBench(schema.ProcessExit)
 	first := &bpf.ProcessSample{Head: head(bpf.KindNone, initKey)}
+	first.Head.Size = uint32(unsafe.Sizeof(*first))
 	first.Facts = bpf.ProcessFacts{NamespaceTgid: 1, PidNamespace: 100, MountNamespace: 101, NetworkNamespace: 102, UserNamespace: 103}
 	b.Process(first)
 	s := &bpf.ForkSample{Head: head(bpf.KindProcessFork, initKey), Child: childKey}
