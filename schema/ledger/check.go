@@ -82,16 +82,16 @@ func (r Rewind) String() string {
 func Rewinds(before, after *weirv1.Ledger) []Rewind {
 	var found []Rewind
 	for _, k := range before.GetKinds() {
-		later, _ := FindKind(after, k.GetKind())
-		found = appendRewinds(found, k.GetKind(), k, later)
+		found = appendRewinds(found, k.GetKind(), k, kindSums(after, k.GetKind()))
 	}
 	for _, p := range before.GetPrograms() {
-		later, _ := FindProgram(after, p.GetProgram())
-		found = appendRewinds(found, p.GetProgram(), p, later)
+		found = appendRewinds(found, p.GetProgram(), p, programSums(after, p.GetProgram()))
 	}
 	return found
 }
 
+// appendRewinds compares counters by the descriptor, so that a new one cannot be forgotten here. Where after is
+// nil, all its counters are 0.
 func appendRewinds(found []Rewind, subject string, before, after proto.Message) []Rewind {
 	later := after.ProtoReflect()
 	before.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {

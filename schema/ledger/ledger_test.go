@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/testing/protocmp"
 
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 	"github.com/weirproject/weir/schema/ledger"
@@ -100,50 +99,25 @@ func TestACounterThatGoesBackIsNamed(t *testing.T) {
 	}
 }
 
-// Adding ledgers, in whichever order, is adding their counters name by name.
-func TestAddIsAddingByName(t *testing.T) {
+// Whatever events do, a ledger that counts each of them at each fork is balanced, and one that counts one of them
+// at one fork less is not.
+func TestCountingEachEventOnceIsBalance(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
-		parts := make([]*weirv1.Ledger, 1+r.IntN(5))
-		slow := map[string]uint64{}
-		for i := range parts {
-			parts[i] = arbitrary(r)
-			count(slow, parts[i])
+		l := &weirv1.Ledger{
+			Closing:  true,
+			Programs: []*weirv1.ProgramSums{{Program: "process__exec"}},
+			Kinds:    []*weirv1.KindSums{{Kind: "process.exec"}, {Kind: "process.exit"}},
 		}
-		r.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
-		sum := &weirv1.Ledger{}
-		for _, p := range parts {
-			ledger.Add(sum, p)
+		for range 1 + r.IntN(50) {
+			oneRun(r, l)
 		}
-		fast := map[string]uint64{}
-		count(fast, sum)
-		if diff := cmp.Diff(slow, fast); diff != "" {
-			t.Fatal(diff)
+		if found := ledger.Check(l); len(found) > 0 {
+			t.Fatalf("%v: %v", l, found)
 		}
-	}
-}
-
-func TestSumsOfBalancedLedgersAreBalanced(t *testing.T) {
-	sum := &weirv1.Ledger{Closing: true}
-	for range 3 {
-		ledger.Add(sum, balanced())
-	}
-	if found := ledger.Check(sum); len(found) > 0 {
-		t.Errorf("found %v", found)
-	}
-	if !ledger.Program(sum, "network__inet_sock_set_state").GetMissedUnknown() {
-		t.Error("what one CPU does not know, all do not know")
-	}
-}
-
-func TestSortOrdersByName(t *testing.T) {
-	l := balanced()
-	ledger.Sort(l)
-	want := &weirv1.Ledger{
-		TimeUs: 5, Closing: true, Kinds: balanced().Kinds,
-		Programs: []*weirv1.ProgramSums{balanced().Programs[1], balanced().Programs[0]},
-	}
-	if diff := cmp.Diff(want, l, protocmp.Transform()); diff != "" {
-		t.Error(diff)
+		forget(r, l)
+		if len(ledger.Check(l)) == 0 {
+			t.Fatalf("balanced, but for what was forgotten: %v", l)
+		}
 	}
 }

@@ -54,8 +54,8 @@ func TableOf(host *weirv1.HostBalance, lanes []*weirv1.LaneBalance) Table {
 			Evicted:  run.GetEvicted()[kind],
 			Lost:     run.GetLost()[kind],
 			Total:    host.GetReceived()[kind],
+			Sums:     kindSums(host.GetLedger(), kind),
 		}
-		row.Sums, _ = FindKind(host.GetLedger(), kind)
 		for _, l := range lanes {
 			row.Lanes = append(row.Lanes, Lane{
 				Delivered:    l.GetDelivered()[kind],

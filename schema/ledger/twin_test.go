@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"math/rand/v2"
-	"strings"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/proto"
@@ -31,34 +30,41 @@ func bump(m proto.Message, counter string) {
 	m.ProtoReflect().Set(f, protoreflect.ValueOfUint64(m.ProtoReflect().Get(f).Uint()+1))
 }
 
-// count adds the counters of l to sums, by "kind/counter" or "program/counter".
-func count(sums map[string]uint64, l *weirv1.Ledger) {
-	for _, k := range l.GetKinds() {
-		for name, n := range counters(k) {
-			sums[k.GetKind()+"/"+name] += n
-		}
+// oneRun takes one run of a program through the forks that docs/format/ledger.md draws.
+func oneRun(r *rand.Rand, l *weirv1.Ledger) {
+	p, k := l.Programs[0], l.Kinds[r.IntN(len(l.Kinds))]
+	p.Runs++
+	switch r.IntN(4) {
+	case 0:
+		p.Ignored++
+		return
+	case 1:
+		p.Merged++
+		return
 	}
-	for _, p := range l.GetPrograms() {
-		for name, n := range counters(p) {
-			sums[p.GetProgram()+"/"+name] += n
-		}
+	p.Seen++
+	k.Seen++
+	outcomes := []*uint64{&k.Sent, &k.Sent, &k.Filtered, &k.Counted, &k.RateLimited, &k.RingFull, &k.TableFull}
+	outcome := outcomes[r.IntN(len(outcomes))]
+	*outcome++
+	if outcome == &k.Sent {
+		ways := []*uint64{&k.Batched, &k.Absorbed, &k.InRing}
+		*ways[r.IntN(len(ways))]++
 	}
-	sums["evicted"] += l.GetEvictedProcesses()
 }
 
-func arbitrary(r *rand.Rand) *weirv1.Ledger {
-	l := &weirv1.Ledger{EvictedProcesses: r.Uint64N(10)}
-	for name := range strings.FieldsSeq("process.exec process.exit network.connect") {
-		if r.IntN(3) > 0 {
-			for counter := range counters(ledger.Kind(l, name)) {
-				if r.IntN(2) > 0 {
-					bump(ledger.Kind(l, name), counter)
-				}
-			}
+// forget takes one from a counter that is not 0.
+func forget(r *rand.Rand, l *weirv1.Ledger) {
+	p := l.Programs[0]
+	all := []*uint64{&p.Runs, &p.Ignored, &p.Merged, &p.Seen}
+	for _, k := range l.Kinds {
+		all = append(all, &k.Seen, &k.Sent, &k.Filtered, &k.Counted, &k.RateLimited, &k.RingFull, &k.TableFull,
+			&k.Batched, &k.Absorbed, &k.InRing)
+	}
+	for {
+		if counter := all[r.IntN(len(all))]; *counter > 0 {
+			*counter--
+			return
 		}
 	}
-	if r.IntN(3) > 0 {
-		ledger.Program(l, "process__exec").Runs = r.Uint64N(100)
-	}
-	return l
 }
