@@ -17,6 +17,8 @@ type Config struct {
 	Data string `yaml:"data"`
 	// How Kafka is reached.
 	Kafka kafka.Config `yaml:"kafka"`
+	// How topics that do not exist yet are made. Those that exist stay as they are.
+	Topics Topics `yaml:"topics"`
 	// What is known about machines and deploys, and from where.
 	Inventory Inventory `yaml:"inventory"`
 	// Where events go: a lane a name. Each has its own offsets, pace, retries and dead letters.
@@ -26,6 +28,17 @@ type Config struct {
 	Silence time.Duration `yaml:"silence"`
 	// Where metrics and health are served.
 	Telemetry telemetry.Config `yaml:"telemetry"`
+}
+
+// Topics is how topics are made.
+type Topics struct {
+	// Partitions of each topic: at least as many as there will ever be enrichers. They cannot be changed
+	// later, since a host's batches and its balance must stay on one partition.
+	Partitions int `yaml:"partitions"`
+	// Copies of each partition; 0 leaves it to the cluster.
+	Replicas int `yaml:"replicas"`
+	// How long batches and events are kept; dead letters are kept four times as long.
+	Retention time.Duration `yaml:"retention"`
 }
 
 // Inventory is the configuration of the sources of metadata.
@@ -43,9 +56,11 @@ const minSilence = 2 * time.Minute
 
 // Default returns the defaults. Sinks may be of these destinations.
 func Default(destinations []sink.Destination) Config {
+	layout := kafka.DefaultLayout()
 	return Config{
 		Data:      "/var/lib/weir-enrich",
 		Kafka:     kafka.Default(),
+		Topics:    Topics{Partitions: layout.Partitions, Replicas: layout.Replicas, Retention: layout.Retention},
 		Inventory: Inventory{Wait: 2 * time.Second},
 		Sinks:     Sinks{destinations: destinations},
 		Silence:   3 * time.Minute,
@@ -62,6 +77,26 @@ func (c *Config) Validate() error {
 		errs = append(errs, config.Invalid("silence", "%s is less than two heartbeats; write at least %s", c.Silence, minSilence))
 	}
 	return errors.Join(errs...)
+}
+
+// Validate joins all faults.
+func (t *Topics) Validate() error {
+	var errs []error
+	if t.Partitions < 1 {
+		errs = append(errs, config.Invalid("partitions", "%d; a topic has at least 1", t.Partitions))
+	}
+	if t.Replicas < 0 {
+		errs = append(errs, config.Invalid("replicas", "%d is negative; write 0 to leave it to the cluster", t.Replicas))
+	}
+	if t.Retention < time.Hour {
+		errs = append(errs, config.Invalid("retention", "%s; write at least 1h", t.Retention))
+	}
+	return errors.Join(errs...)
+}
+
+// layout is the topics' in the words of package kafka.
+func (t *Topics) layout() kafka.Layout {
+	return kafka.Layout{Partitions: t.Partitions, Replicas: t.Replicas, Retention: t.Retention}
 }
 
 // Validate joins all faults.

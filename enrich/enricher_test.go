@@ -90,7 +90,7 @@ func TestARedoHasTheSameIds(t *testing.T) {
 	s.produce(first, third)
 	s.play()
 	before := s.read(kafka.Enriched)
-	again := s.another()
+	again := emptyStage(t).withTopics()
 	again.produce(first, third)
 	again.play()
 	after := again.read(kafka.Enriched)
@@ -257,7 +257,7 @@ func TestAnEnricherTakesOver(t *testing.T) {
 	s := newStage(t)
 	out := &memory{}
 	s.deliver("siem", out)
-	var hosts []*host
+	var hosts []*machine
 	produce := func() {
 		for _, h := range hosts {
 			s.produce(h.batch(1))

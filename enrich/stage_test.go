@@ -37,13 +37,11 @@ type stage struct {
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	t.Parallel() // most of a test's time is spent in joining groups
-	return stageOf(t)
+	return emptyStage(t).withTopics()
 }
 
-// another returns a second stage, as empty as the first was.
-func (s *stage) another() *stage { return stageOf(s.t) }
-
-func stageOf(t *testing.T) *stage {
+// emptyStage has no topics.
+func emptyStage(t *testing.T) *stage {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
@@ -55,10 +53,15 @@ func stageOf(t *testing.T) *stage {
 	s.config.Data = t.TempDir()
 	s.config.Sinks.Lanes = map[string]Sink{}
 	s.client = s.open()
+	return s
+}
+
+func (s *stage) withTopics() *stage {
+	s.t.Helper()
 	layout := kafka.DefaultLayout()
 	layout.Partitions = partitions
-	if err := s.client.EnsureTopics(t.Context(), kafka.Topics(layout)); err != nil {
-		t.Fatal(err)
+	if err := s.client.EnsureTopics(s.t.Context(), kafka.Topics(layout)); err != nil {
+		s.t.Fatal(err)
 	}
 	return s
 }
@@ -194,7 +197,7 @@ func (s *stage) deadLetters() (list []string) {
 }
 
 // balance returns the host's balances.
-func (s *stage) balance(h *host) balance.Host {
+func (s *stage) balance(h *machine) balance.Host {
 	s.t.Helper()
 	all, err := balance.All(s.t.Context(), s.client, s.log())
 	if err != nil {
@@ -209,8 +212,8 @@ func (s *stage) balance(h *host) balance.Host {
 	return balance.Host{}
 }
 
-// host makes batches as a collector does.
-type host struct {
+// machine makes batches as a collector does.
+type machine struct {
 	t     *testing.T
 	name  string
 	id    schema.HostID
@@ -220,18 +223,18 @@ type host struct {
 	runs  byte
 }
 
-func newHost(t *testing.T, name string) *host {
+func newHost(t *testing.T, name string) *machine {
 	seed := make([]byte, ed25519.SeedSize)
 	copy(seed, name)
 	key := ed25519.NewKeyFromSeed(seed)
-	h := &host{t: t, name: name, key: key, id: schema.NewHostID(key.Public().(ed25519.PublicKey))}
+	h := &machine{t: t, name: name, key: key, id: schema.NewHostID(key.Public().(ed25519.PublicKey))}
 	h.draft = batch.NewDraft(&weirv1.Header{HostId: h.id[:], BootId: make([]byte, 16), Hostname: name}, batch.DefaultLimits())
 	h.begin()
 	return h
 }
 
 // begin begins a run.
-func (h *host) begin() {
+func (h *machine) begin() {
 	h.runs++
 	h.chain = batch.NewChain(h.key, schema.RunID{h.runs})
 }
@@ -240,7 +243,7 @@ var epoch = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
 // batch seals the next batch: so many process.exit, a second apart from epoch on, of which the first is
 // a self test where there is more than one.
-func (h *host) batch(exits int) kafka.Record {
+func (h *machine) batch(exits int) kafka.Record {
 	for i := range exits {
 		h.draft.Append(batch.Event{
 			Kind: schema.ProcessExit, Time: schema.BootTime(i * 1e6), SelfTest: exits > 1 && i == 0,
@@ -255,14 +258,14 @@ func (h *host) batch(exits int) kafka.Record {
 }
 
 // stop seals the run's last batch.
-func (h *host) stop() kafka.Record {
+func (h *machine) stop() kafka.Record {
 	h.draft.Append(batch.Event{Kind: schema.WeirStopped})
 	g := h.draft.Columns().WeirStopped
 	g.Reason = append(g.Reason, h.draft.Text([]byte("test")))
 	return h.seal()
 }
 
-func (h *host) seal() kafka.Record {
+func (h *machine) seal() kafka.Record {
 	h.t.Helper()
 	sealed, err := h.draft.Seal(h.chain, batch.Times{Boot: epoch, Sealed: time.Now()})
 	if err != nil {
