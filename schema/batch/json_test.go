@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 	"github.com/weirproject/weir/schema"
 	"github.com/weirproject/weir/schema/batch"
 )
@@ -40,7 +41,8 @@ type document struct {
 			ID   uint64 `json:"id"`
 			Name string `json:"name"`
 		} `json:"cgroup"`
-		Exec *execDocument `json:"exec,omitempty"`
+		Exec    *execDocument    `json:"exec,omitempty"`
+		Network *networkDocument `json:"network,omitempty"`
 	} `json:"weir"`
 }
 
@@ -70,6 +72,16 @@ type execDocument struct {
 	Device   uint32 `json:"device"`
 	Inode    uint64 `json:"inode"`
 	Mode     uint32 `json:"mode"`
+}
+
+type networkDocument struct {
+	Namespace        uint32 `json:"namespace,omitempty"`
+	Socket           uint64 `json:"socket,omitempty"`
+	Backlog          uint32 `json:"backlog,omitempty"`
+	SentBytes        uint64 `json:"sent_bytes,omitempty"`
+	ReceivedBytes    uint64 `json:"received_bytes,omitempty"`
+	SentSegments     uint32 `json:"sent_segments,omitempty"`
+	ReceivedSegments uint32 `json:"received_segments,omitempty"`
 }
 
 type endpoint struct {
@@ -127,23 +139,51 @@ func (d *processDocument) setArguments(arguments []byte) {
 }
 
 func (d *document) addColumns(b *batch.Batch, row batch.Row) {
+	if d.Process == nil {
+		d.Process = &processDocument{}
+	}
 	i := row.GroupRow
 	switch p := b.Proto(); row.Kind {
 	case schema.ProcessExec:
-		e := p.GetProcessExec()
-		d.Process.setArguments(b.Text(schema.At(e.GetArguments(), i)))
-		d.Process.WorkingDirectory = string(b.Text(schema.At(e.GetWorkingDirectory(), i)))
-		d.Weir.Exec = &execDocument{
-			Filename: string(b.Text(schema.At(e.GetFilename(), i))), Device: schema.At(e.GetDevice(), i),
-			Inode: schema.At(e.GetInode(), i), Mode: schema.At(e.GetMode(), i),
-		}
+		d.addExec(b, p.GetProcessExec(), i)
 	case schema.ProcessExit:
 		d.Process.ExitCode = new(schema.At(p.GetProcessExit().GetExitCode(), i))
 		d.Event.Duration = schema.At(p.GetProcessExit().GetLifetimeUs(), i) * 1000
 	case schema.NetworkConnect:
 		e := p.GetNetworkConnect()
-		d.Source = &endpoint{b.Address(schema.At(e.GetSource(), i)), schema.At(e.GetSourcePort(), i)}
-		d.Destination = &endpoint{b.Address(schema.At(e.GetDestination(), i)), schema.At(e.GetDestinationPort(), i)}
+		d.Source = newEndpoint(b, e.GetSource(), e.GetSourcePort(), i)
+		d.Destination = newEndpoint(b, e.GetDestination(), e.GetDestinationPort(), i)
 		d.Event.Duration = schema.At(e.GetLatencyUs(), i) * 1000
+		d.Weir.Network = &networkDocument{Namespace: schema.At(e.GetNetworkNamespace(), i), Socket: schema.At(e.GetSocket(), i)}
+	case schema.NetworkListen:
+		e := p.GetNetworkListen()
+		d.Source = newEndpoint(b, e.GetAddress(), e.GetPort(), i)
+		d.Weir.Network = &networkDocument{Namespace: schema.At(e.GetNetworkNamespace(), i), Backlog: schema.At(e.GetBacklog(), i)}
+	case schema.NetworkClose:
+		d.addClose(b, p.GetNetworkClose(), i)
 	}
+}
+
+func (d *document) addExec(b *batch.Batch, e *weirv1.ProcessExec, i int) {
+	d.Process.setArguments(b.Text(schema.At(e.GetArguments(), i)))
+	d.Process.WorkingDirectory = string(b.Text(schema.At(e.GetWorkingDirectory(), i)))
+	d.Weir.Exec = &execDocument{
+		Filename: string(b.Text(schema.At(e.GetFilename(), i))), Device: schema.At(e.GetDevice(), i),
+		Inode: schema.At(e.GetInode(), i), Mode: schema.At(e.GetMode(), i),
+	}
+}
+
+func (d *document) addClose(b *batch.Batch, e *weirv1.NetworkClose, i int) {
+	d.Source = newEndpoint(b, e.GetSource(), e.GetSourcePort(), i)
+	d.Destination = newEndpoint(b, e.GetDestination(), e.GetDestinationPort(), i)
+	d.Event.Duration = schema.At(e.GetDurationUs(), i) * 1000
+	d.Weir.Network = &networkDocument{
+		Namespace: schema.At(e.GetNetworkNamespace(), i), Socket: schema.At(e.GetSocket(), i),
+		SentBytes: schema.At(e.GetSentBytes(), i), ReceivedBytes: schema.At(e.GetReceivedBytes(), i),
+		SentSegments: schema.At(e.GetSentSegments(), i), ReceivedSegments: schema.At(e.GetReceivedSegments(), i),
+	}
+}
+
+func newEndpoint(b *batch.Batch, addresses, ports []uint32, i int) *endpoint {
+	return &endpoint{b.Address(schema.At(addresses, i)), schema.At(ports, i)}
 }

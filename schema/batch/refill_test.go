@@ -12,7 +12,11 @@ type refiller struct {
 	d       *batch.Draft
 	source  *batch.Batch
 	columns [1000][]refilled // of source, by the kind's number
-	rungs   []string         // of source
+
+	// Tables of source, as a collector has them at hand.
+	credentials []batch.Credentials
+	cgroups     []batch.Cgroup
+	rungs       []string
 }
 
 type refilled struct {
@@ -22,7 +26,14 @@ type refilled struct {
 
 // use makes b the batch that rows come from.
 func (r *refiller) use(b *batch.Batch) {
-	r.source, r.rungs = b, r.rungs[:0]
+	r.source = b
+	r.credentials, r.cgroups, r.rungs = r.credentials[:0], r.cgroups[:0], r.rungs[:0]
+	for i := range b.Proto().GetCredentials().GetUid() {
+		r.credentials = append(r.credentials, credentialsOf(b, uint32(i+1)))
+	}
+	for i := range b.Proto().GetCgroups().GetId() {
+		r.cgroups = append(r.cgroups, cgroupOf(b, uint32(i+1)))
+	}
 	for i := range b.Proto().GetRungs().GetName() {
 		r.rungs = append(r.rungs, rungOf(b, uint32(i+1)))
 	}
@@ -44,18 +55,25 @@ func (r *refiller) use(b *batch.Batch) {
 func (r *refiller) row(row batch.Row) {
 	common := r.source.Proto().GetCommon()
 	i := row.Index
-	r.d.Append(batch.Event{
-		Kind:        row.Kind,
-		Time:        r.source.BootTime(i),
-		CPU:         schema.At(common.GetCpu(), i),
-		Sequence:    uint64(schema.At(common.GetSequence(), i)),
-		Process:     r.process(uint32(schema.At(common.GetProcess(), i))),
-		Thread:      schema.At(common.GetThread(), i),
-		Credentials: r.credentials(schema.At(common.GetCredentials(), i)),
-		Cgroup:      r.cgroup(schema.At(common.GetCgroup(), i)),
-		Rung:        r.rung(schema.At(common.GetRung(), i)),
-		SelfTest:    schema.At(common.GetSelfTest(), i),
-	})
+	e := batch.Event{
+		Kind:     row.Kind,
+		Time:     r.source.BootTime(i),
+		CPU:      schema.At(common.GetCpu(), i),
+		Sequence: uint64(schema.At(common.GetSequence(), i)),
+		Process:  r.process(uint32(schema.At(common.GetProcess(), i))),
+		Thread:   schema.At(common.GetThread(), i),
+		SelfTest: schema.At(common.GetSelfTest(), i),
+	}
+	if n := schema.At(common.GetCredentials(), i); n != 0 {
+		e.Credentials = r.d.Credentials(r.credentials[n-1])
+	}
+	if n := schema.At(common.GetCgroup(), i); n != 0 {
+		e.Cgroup = r.d.Cgroup(r.cgroups[n-1])
+	}
+	if n := schema.At(common.GetRung(), i); n != 0 {
+		e.Rung = r.d.Rung(r.rungs[n-1])
+	}
+	r.d.Append(e)
 	columns := r.columns[row.Kind.Number]
 	for j := range columns {
 		r.value(&columns[j], row.GroupRow)
@@ -114,32 +132,4 @@ func (r *refiller) process(n uint32) uint32 {
 func (r *refiller) knowsMore(index uint32, source weirv1.Knowledge) bool {
 	const key = weirv1.Knowledge_KNOWLEDGE_KEY
 	return source != key && r.d.Columns().GetProcesses().GetKnowledge()[index-1] == key
-}
-
-func (r *refiller) credentials(n uint32) uint32 {
-	if n == 0 {
-		return 0
-	}
-	c, i := r.source.Proto().GetCredentials(), int(n-1)
-	return r.d.Credentials(batch.Credentials{
-		CredentialIDs: batch.CredentialIDs{
-			UID: schema.At(c.GetUid(), i), GID: schema.At(c.GetGid(), i), EUID: schema.At(c.GetEuid(), i),
-			EGID: schema.At(c.GetEgid(), i), Effective: schema.At(c.GetEffective(), i),
-		},
-		UserName: "builder", GroupName: "builder",
-	})
-}
-
-func (r *refiller) cgroup(n uint32) uint32 {
-	if n == 0 {
-		return 0
-	}
-	return r.d.Cgroup(batch.Cgroup{ID: r.source.Proto().GetCgroups().GetId()[n-1], Name: "session-4.scope"})
-}
-
-func (r *refiller) rung(n uint32) uint32 {
-	if n == 0 {
-		return 0
-	}
-	return r.d.Rung(r.rungs[n-1])
 }
