@@ -42,8 +42,8 @@ type loop struct {
 
 	began time.Time
 	now   schema.BootTime // at the begin of the step
-	beat  time.Time // when the next heartbeat is due
-	err   error     // of a seal within a read
+	beat  time.Time       // when the next heartbeat is due
+	err   error           // of a seal within a read
 }
 
 // run reads until ctx ends; then detach has to have been called before drain.
