@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"golang.org/x/sync/errgroup"
@@ -66,7 +67,7 @@ func run(ctx context.Context, cfg Config, env cli.Env) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return telemetry.Run(ctx, cfg.Telemetry, telemetry.Handler(registry, deps.Health)) })
 	g.Go(func() error {
-		if err := untilDone(ctx, prepare(ctx, deps.Client, cfg.Topics)); err != nil || ctx.Err() != nil {
+		if err := untilDone(ctx, prepare(ctx, deps.Client, cfg.Topics, env.Log)); err != nil || ctx.Err() != nil {
 			return err
 		}
 		broker.Good()
@@ -85,7 +86,7 @@ func key(dir string) (ed25519.PrivateKey, error) {
 
 // prepare waits for the brokers, makes the topics that are missing, and refuses those whose partitions do
 // not match: a host's records would lie on different ones.
-func prepare(ctx context.Context, client *kafka.Client, t Topics) error {
+func prepare(ctx context.Context, client *kafka.Client, t Topics, log *slog.Logger) error {
 	if err := client.WaitReachable(ctx); err != nil {
 		return err
 	}
@@ -103,6 +104,9 @@ func prepare(ctx context.Context, client *kafka.Client, t Topics) error {
 			return errors.Join(created, fmt.Errorf("topic %s has %d partitions, %s has %d; make it anew with as many",
 				topic, len(partitions), kafka.Batches, layout.Partitions))
 		}
+	}
+	if err := client.CheckTopics(ctx, kafka.Topics(layout)); err != nil {
+		log.Warn("topics are not as they should be", "error", err)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 
 func TestMissingTopicsAreMadeWithThePartitionsThatBatchesHas(t *testing.T) {
 	s := newStage(t) // has all topics, with two partitions
-	if err := prepare(t.Context(), s.client, Topics{Partitions: 12, Retention: kafka.DefaultLayout().Retention}); err != nil {
+	if err := prepare(t.Context(), s.client, Topics{Partitions: 12, Retention: kafka.DefaultLayout().Retention}, s.log()); err != nil {
 		t.Error(err)
 	}
 }
@@ -27,7 +27,7 @@ func TestTopicsWhosePartitionsDifferAreRefused(t *testing.T) {
 	if err := s.client.EnsureTopics(t.Context(), topics); err != nil {
 		t.Fatal(err)
 	}
-	err := prepare(t.Context(), s.client, Topics{Partitions: 12, Retention: one.Retention})
+	err := prepare(t.Context(), s.client, Topics{Partitions: 12, Retention: one.Retention}, s.log())
 	if err == nil || !strings.Contains(err.Error(), "topic weir.hosts has 3 partitions, weir.batches has 1") {
 		t.Errorf("it is taken: %v", err)
 	}

@@ -92,7 +92,7 @@ func (p *partition) Handle(ctx context.Context, f kafka.Fetch) error {
 		return err
 	}
 	behind := behindOf(f)
-	p.watch.handled(behind, begun, time.Now())
+	p.watch.handled(f, behind, begun, time.Now())
 	p.enricher.metrics.progress(p.number, p.books.Len(), behind)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/weirproject/weir/enrich/balance"
 	"github.com/weirproject/weir/enrich/books"
 	"github.com/weirproject/weir/enrich/inventory"
 	"github.com/weirproject/weir/internal/kafka"
@@ -15,9 +16,11 @@ import (
 // one while the enricher is behind, or cannot reach the broker.
 type watch struct {
 	silence time.Duration
-	run     schema.RunID // of reports; other bounds of silence are numbered apart
-	since   time.Time
-	number  uint64 // of the last report
+	run     schema.RunID  // of reports; other bounds of silence are numbered apart
+	since   time.Time     // by this machine's clock
+	ahead   time.Duration // the broker's clock less this machine's, at least
+	heard   bool          // ahead is known
+	number  uint64        // of the last report
 }
 
 func newWatch(topic string, partition int, silence time.Duration, now time.Time) watch {
@@ -28,11 +31,20 @@ func newWatch(topic string, partition int, silence time.Duration, now time.Time)
 func (w *watch) every() time.Duration { return w.silence / 6 }
 
 // handled notes a fetch that took from begun to now to handle, with so many records behind it.
-func (w *watch) handled(behind int64, begun, now time.Time) {
+func (w *watch) handled(f kafka.Fetch, behind int64, begun, now time.Time) {
+	if n := len(f.Records); n > 0 {
+		if ahead := f.Records[n-1].Time.Sub(begun); ahead > w.ahead || !w.heard {
+			w.ahead, w.heard = ahead, true
+		}
+	}
 	if behind > 0 || now.Sub(begun) > w.every() {
 		w.since = now
 	}
 }
+
+// broker returns what the broker's clock showed at that moment, or less: whom silence is found by it said
+// nothing for at least so long.
+func (w *watch) broker(at time.Time) time.Time { return at.Add(w.ahead) }
 
 // next numbers the report of a silence: by the µs at which the silence began to be one, so that whoever
 // takes over reports it under the same number.
@@ -83,7 +95,7 @@ func (p *partition) tick(ctx context.Context) error {
 	if _, err := p.enricher.deps.Client.End(ctx, kafka.Batches, p.number); err != nil {
 		return err
 	}
-	for _, f := range p.books.Tick(time.Now(), p.watch.since, p.watch.silence) {
+	for _, f := range p.books.Tick(p.watch.broker(time.Now()), p.watch.broker(p.watch.since), p.watch.silence) {
 		p.out.changed[f.Host] = struct{}{}
 		about := inventory.Host{HostID: f.Host.String(), Hostname: p.books.Balance(f.Host).GetHostname()}
 		err := p.report(report{run: p.watch.run, number: p.watch.next(f.At), at: f.At, findings: []books.Finding{f}}, about)
@@ -91,5 +103,20 @@ func (p *partition) tick(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, host := range p.books.Forget(p.watch.broker(time.Now()), forgetAfter) {
+		p.forget(host)
+	}
 	return p.out.flush(ctx, p.books)
+}
+
+// forgetAfter is after how long a host that stopped or fell silent has no balance any more. Fleets renew
+// their machines in days; a host that comes back after this begins anew, with a gap.
+const forgetAfter = 30 * 24 * time.Hour
+
+// forget deletes the host's balances, those of the lanes too.
+func (p *partition) forget(host schema.HostID) {
+	p.out.add(outgoing{record: balance.NoHost(host, p.number)})
+	for name := range p.enricher.config.Sinks.Lanes {
+		p.out.add(outgoing{record: balance.NoLane(host, name, p.number)})
+	}
 }

@@ -6,6 +6,7 @@
 package balance
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,20 @@ func HostRecord(p *weirv1.HostBalance, partition int) (kafka.Record, error) {
 
 // LaneRecord is the record of what a lane has of a host.
 func LaneRecord(p *weirv1.LaneBalance, partition int) (kafka.Record, error) {
-	return record(append(append([]byte{}, p.GetHostId()...), "/"+p.GetLane()...), p, partition)
+	return record(laneKey(p.GetHostId(), p.GetLane()), p, partition)
 }
+
+// NoHost deletes a host's balance.
+func NoHost(host schema.HostID, partition int) kafka.Record {
+	return kafka.Record{Topic: kafka.Hosts, Partition: partition, Key: host[:]}
+}
+
+// NoLane deletes what a lane has of a host.
+func NoLane(host schema.HostID, lane string, partition int) kafka.Record {
+	return kafka.Record{Topic: kafka.Hosts, Partition: partition, Key: laneKey(host[:], lane)}
+}
+
+func laneKey(host []byte, lane string) []byte { return append(bytes.Clone(host), "/"+lane...) }
 
 func record(key []byte, p proto.Message, partition int) (kafka.Record, error) {
 	value, err := proto.Marshal(p)

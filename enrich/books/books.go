@@ -120,6 +120,18 @@ func (b *Books) Tick(now, since time.Time, silence time.Duration) []Finding {
 	return found
 }
 
+// Forget drops the hosts that stopped or fell silent and said nothing for the given time, and returns them.
+func (b *Books) Forget(now time.Time, after time.Duration) []schema.HostID {
+	var gone []schema.HostID
+	for id, host := range b.hosts {
+		if (host.silent || host.stopped()) && host.receivedAt.Add(after).Before(now) {
+			gone = append(gone, id)
+			delete(b.hosts, id)
+		}
+	}
+	return gone
+}
+
 func newBalance(host schema.HostID) *balance {
 	return &balance{host: host, offset: -1, findings: map[weirv1.Finding]uint64{}, received: Counts{}, evicted: Counts{}}
 }

@@ -29,6 +29,7 @@ var update = flag.Bool("update", false, "write the transcripts anew")
 //	ledger process.exec seen=5 …      the batch's ledger, a line a kind
 //	tombstone first=1 last=2 reason=… process.exec=4
 //	tick now=200 since=0 silence=180  seconds
+//	forget now=2000 after=1000        seconds
 //	balance                           what weir.hosts would get
 //	restart                           books from what weir.hosts has
 func TestTranscripts(t *testing.T) {
@@ -83,6 +84,13 @@ func (s *scene) run(script string) string {
 	case "tick":
 		found := s.books.Tick(seconds(args.number("now")), seconds(args.number("since")), time.Duration(args.number("silence"))*time.Second)
 		return show(Entry{Findings: found})
+	case "forget":
+		var lines []string
+		for _, host := range s.books.Forget(seconds(args.number("now")), time.Duration(args.number("after"))*time.Second) {
+			lines = append(lines, hostName(host[:]))
+		}
+		slices.Sort(lines)
+		return strings.Join(lines, "\n")
 	case "balance":
 		return showBalance(s.books.Balance(hostID("h")))
 	case "restart":

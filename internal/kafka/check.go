@@ -75,7 +75,7 @@ func (c *Client) checkConfigs(ctx context.Context, topics []Topic) error {
 // operator's choice; a larger record may always be taken.
 func suits(key, have, want string) bool {
 	switch key {
-	case "cleanup.policy", "compression.type":
+	case "cleanup.policy", "compression.type", "message.timestamp.type":
 		return have == want
 	case "max.message.bytes":
 		h, errHave := strconv.Atoi(have)
