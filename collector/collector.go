@@ -150,8 +150,13 @@ func (c *Collector) Run(ctx context.Context) error {
 		return errors.Join(err, c.emptied(deadline))
 	})
 	g.Go(func() error { return c.spool.Run(rest) })
-	g.Go(func() error { return publish.New(c.spool, c.kafka, c.key, c.log).Run(rest) })
-	g.Go(func() error { return telemetry.Run(rest, c.cfg.Telemetry, telemetry.Handler(c.registry, c.health)) })
+	publisher := publish.New(c.spool, c.kafka, c.key, c.log)
+	g.Go(func() error { return publisher.Run(rest) })
+	if c.cfg.Telemetry.Listen.IsValid() {
+		handler := telemetry.Handler(c.registry, c.health)
+		g.Go(func() error { return newHealth(c.health).run(rest, c, publisher) })
+		g.Go(func() error { return telemetry.Run(rest, c.cfg.Telemetry, handler) })
+	}
 	return g.Wait()
 }
 
