@@ -214,7 +214,7 @@ func (s *stage) balance(h *machine) balance.Host {
 
 // machine makes batches as a collector does.
 type machine struct {
-	t     *testing.T
+	t     testing.TB
 	name  string
 	id    schema.HostID
 	key   ed25519.PrivateKey
@@ -223,7 +223,7 @@ type machine struct {
 	runs  byte
 }
 
-func newHost(t *testing.T, name string) *machine {
+func newHost(t testing.TB, name string) *machine {
 	seed := make([]byte, ed25519.SeedSize)
 	copy(seed, name)
 	key := ed25519.NewKeyFromSeed(seed)
