@@ -62,7 +62,7 @@ type Verdict struct {
 	Reason string        // Retry, Refused: the destination's words
 }
 
-// Sink is one open destination. Deliver is called by one goroutine at a time a lane and partition.
+// Sink is one open destination. A lane has one, and its partitions may call Deliver at the same time.
 type Sink interface {
 	// Deliver hands over the rows and returns once the destination has told what became of them, or ctx
 	// ends: one verdict a row, in their order. An error means that no row was taken, or that it is not
