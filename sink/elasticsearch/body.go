@@ -20,14 +20,15 @@ type body struct {
 	plain  int // bytes before compression
 }
 
-// newBody returns an empty body.
-func newBody(compress bool) *body {
-	b := &body{}
-	if compress {
-		// Level 1: the server's CPU and the network are dearer than what higher levels save.
-		b.gzip, _ = gzip.NewWriterLevel(&b.buffer, gzip.BestSpeed) // the level is valid
+func newPlainBody() any { return &body{} }
+
+// newGzipBody compresses at level 1: the server's CPU and the network are dearer than what higher levels save.
+func newGzipBody() any {
+	z, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // the level is valid
 	}
-	return b
+	return &body{gzip: z}
 }
 
 // fill makes the body anew of the first rows, up to limit bytes and at least one, and returns how many.

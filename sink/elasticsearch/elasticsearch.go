@@ -60,7 +60,10 @@ func open(c *Config, log *slog.Logger) (*Sink, error) {
 		return nil, err
 	}
 	s := &Sink{config: c, cluster: cluster, log: log, template: template{body: body}}
-	s.bodies.New = func() any { return newBody(c.Compress) }
+	s.bodies.New = newPlainBody
+	if c.Compress {
+		s.bodies.New = newGzipBody
+	}
 	s.limit.Store(int64(c.RequestBytes))
 	return s, nil
 }

@@ -380,11 +380,11 @@ type same string
 func (d same) Append(dst []byte, _ batch.Row) []byte { return append(dst, d...) }
 
 func BenchmarkFill(b *testing.B) {
-	for name, compress := range map[string]bool{"plain": false, "gzip": true} {
+	for name, newBody := range map[string]func() any{"plain": newPlainBody, "gzip": newGzipBody} {
 		b.Run(name, func(b *testing.B) {
 			source := sinktest.Batch(b, 1000)
 			source.Documents = same(`{"@timestamp":"2026-11-24T07:36:31.123456Z","event":{"kind":"event"},"message":"` + strings.Repeat("some text ", 90) + `"}`)
-			rows, request := rowsOf(source), newBody(compress)
+			rows, request := rowsOf(source), newBody().(*body)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := request.fill(rows, 8<<20); err != nil {

@@ -129,4 +129,3 @@ func read(t *testing.T, path string) []byte {
 	}
 	return data
 }
-
