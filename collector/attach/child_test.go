@@ -1,0 +1,115 @@
+package attach
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// behaviour is the variable that makes this test binary a child that a test watches: the binary needs no
+// other program beside it, and so runs as a virtual machine's only one too.
+const behaviour = "WEIR_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if what := os.Getenv(behaviour); what != "" {
+		behave(what)
+	}
+	os.Exit(m.Run())
+}
+
+// behave does what the variable says, and ends the process.
+func behave(what string) {
+	word, argument, _ := strings.Cut(what, " ")
+	switch word {
+	case "exit":
+		code, _ := strconv.Atoi(argument)
+		os.Exit(code)
+	case "signal":
+		number, _ := strconv.Atoi(argument)
+		unix.Kill(os.Getpid(), unix.Signal(number))
+		select {}
+	case "threads":
+		leaveTogether()
+	case "attach":
+		_, err := New(Default())
+		fmt.Print(err)
+	case "reset":
+		resetConnection(argument)
+	}
+	os.Exit(0)
+}
+
+// leaveTogether ends the process by several threads at the same moment.
+func leaveTogether() {
+	const threads = 9
+	var ready sync.WaitGroup
+	start := make(chan struct{})
+	ready.Add(threads)
+	for range threads {
+		go func() {
+			runtime.LockOSThread()
+			ready.Done()
+			<-start
+			os.Exit(0)
+		}()
+	}
+	ready.Wait()
+	close(start)
+	select {}
+}
+
+// resetConnection connects, and closes so that the other end gets a reset.
+func resetConnection(to string) {
+	port, _ := strconv.Atoi(to)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err == nil {
+		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: port})
+	}
+	if err == nil {
+		err = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	if err == nil {
+		err = unix.Close(fd)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// self is this test binary's path, as the kernel has it.
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// child is this binary, about to behave so.
+func child(t *testing.T, what string, arguments ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), self(t))
+	cmd.Args = append(cmd.Args, arguments...)
+	cmd.Env = []string{behaviour + "=" + what}
+	return cmd
+}
+
+// ended runs the command and returns how it ended.
+func ended(t *testing.T, cmd *exec.Cmd) (pid int, status syscall.WaitStatus) {
+	t.Helper()
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return cmd.Process.Pid, cmd.ProcessState.Sys().(syscall.WaitStatus)
+}

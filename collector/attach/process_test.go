@@ -1,0 +1,335 @@
+package attach
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/weirproject/weir/bpf"
+)
+
+func TestExecTellsWhatTheNewProgramSees(t *testing.T) {
+	w := watch(t, Default())
+	hostile := []string{"two words", "\xff\xfe", "", "line\nbreak", `quo"te`}
+	cmd := child(t, "exit 0", hostile...)
+	cmd.Dir = t.TempDir()
+	pid, _ := ended(t, cmd)
+	got := w.execOf(pid)
+
+	arguments := self(t) + "\x00" + strings.Join(hostile, "\x00") + "\x00"
+	want := execution{
+		arguments: arguments, filename: self(t), interpreter: self(t), executable: self(t), directory: cmd.Dir,
+	}
+	want.ExecSample = got.ExecSample
+	want.ArgumentCount, want.ArgumentsBytes = 6, uint32(len(arguments))
+	want.ArgumentsSize, want.ExecutableEnd, want.WorkingDirectoryEnd = uint16(len(arguments)), uint8(bpf.PathWhole), uint8(bpf.PathWhole)
+	info, err := os.Stat(self(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := info.Sys().(*syscall.Stat_t)
+	want.Inode, want.Mode = file.Ino, file.Mode
+	want.Device = unix.Major(file.Dev)<<20 | unix.Minor(file.Dev)
+	want.Deleted, want.Memfd, want.Secure = 0, 0, 0
+	if diff := cmp.Diff(want, *got, cmp.AllowUnexported(execution{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestExecCutsArgumentsAt4KiBAndTellsTheirSize(t *testing.T) {
+	w := watch(t, Default())
+	long := strings.Repeat("x", 3000)
+	pid, _ := ended(t, child(t, "exit 0", long, long, "last"))
+	got := w.execOf(pid)
+
+	whole := self(t) + "\x00" + long + "\x00" + long + "\x00last\x00"
+	if got.arguments != whole[:4096] || int(got.ArgumentsBytes) != len(whole) || got.ArgumentCount != 4 {
+		t.Errorf("%d bytes of %d, %d arguments; want 4096 of %d, 4", len(got.arguments), got.ArgumentsBytes, got.ArgumentCount, len(whole))
+	}
+}
+
+func TestExecWithoutArguments(t *testing.T) {
+	w := watch(t, Default())
+	pid, err := syscall.ForkExec(self(t), nil, &syscall.ProcAttr{Env: []string{behaviour + "=exit 0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := w.execOf(pid)
+	if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	// From 5.18 on the kernel adds an empty argument.
+	if strings.Trim(got.arguments, "\x00") != "" || got.ArgumentCount > 1 || got.executable != self(t) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestExecFollowsForkUnderTheSameKey(t *testing.T) {
+	w := watch(t, Default())
+	pid, _ := ended(t, child(t, "exit 0"))
+	executed, exited := w.execOf(pid), w.exitOf(pid)
+	forked := one(w.seen.forks, func(s *bpf.ForkSample) bool { return s.Child.Tgid == uint32(pid) })
+	if forked == nil {
+		t.Fatal("process.fork did not come before process.exec")
+	}
+
+	before := forked.Child
+	before.ExecCount++
+	if diff := cmp.Diff([]bpf.ProcessKey{before, before}, []bpf.ProcessKey{executed.Head.Actor.Key, exited.Head.Actor.Key}); diff != "" {
+		t.Error(diff)
+	}
+	me := forked.Head.Actor
+	if me.Key.Tgid != uint32(os.Getpid()) || me.Uid != 0 || me.Effective == 0 {
+		t.Errorf("forked by %+v, not by this process", me)
+	}
+	if diff := cmp.Diff([]bpf.ProcessKey{me.Key, me.Key}, []bpf.ProcessKey{forked.Facts.Parent, executed.Facts.Parent}); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestExecTellsNamespacesAsProcDoes(t *testing.T) {
+	w := watch(t, Default())
+	cmd := child(t, "exit 0")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	pid, _ := ended(t, cmd)
+	got := w.execOf(pid).Facts
+
+	inode := func(name string) uint32 {
+		link, err := os.Readlink("/proc/self/ns/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var number uint32
+		if _, err := fmt.Sscanf(link, name+":[%d]", &number); err != nil {
+			t.Fatal(err)
+		}
+		return number
+	}
+	if got.NamespaceTgid != 1 || got.PidNamespace == inode("pid") {
+		t.Errorf("process %d of pid namespace %d; want 1 of a new one", got.NamespaceTgid, got.PidNamespace)
+	}
+	want := []uint32{inode("mnt"), inode("net"), inode("user")}
+	if diff := cmp.Diff(want, []uint32{got.MountNamespace, got.NetworkNamespace, got.UserNamespace}); diff != "" {
+		t.Error(diff)
+	}
+	session, err := unix.Getsid(0)
+	if err != nil || got.Session != uint32(session) {
+		t.Errorf("session %d; want %d (%v)", got.Session, session, err)
+	}
+	name := filepath.Base(self(t))
+	if want := name[:min(15, len(name))]; untilNUL(got.Comm[:]) != want {
+		t.Errorf("comm %q, want %q", got.Comm, want)
+	}
+}
+
+func TestExecTellsTheCredentialsOfItsTime(t *testing.T) {
+	w := watch(t, Default())
+	cmd := child(t, "exit 0")
+	cmd.Path = readable(t)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1001}}
+	pid, _ := ended(t, cmd)
+	got := w.execOf(pid).Head.Actor
+	if diff := cmp.Diff([]uint32{1000, 1001, 1000, 1001}, []uint32{got.Uid, got.Gid, got.Euid, got.Egid}); diff != "" || got.Effective != 0 {
+		t.Errorf("effective %x\n%s", got.Effective, diff)
+	}
+}
+
+// readable copies this binary to where every user may run it.
+func readable(t *testing.T) string {
+	t.Helper()
+	binary, err := os.ReadFile(self(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/tmp", "weir-attach-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "child")
+	if err := os.WriteFile(path, binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestExecOfAMemfdIsOne(t *testing.T) {
+	w := watch(t, Default())
+	binary, err := os.ReadFile(self(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.MemfdCreate("weir", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(fd), "memfd")
+	defer file.Close()
+	if _, err := file.Write(binary); err != nil {
+		t.Fatal(err)
+	}
+	cmd := child(t, "exit 0")
+	cmd.Path = fmt.Sprintf("/proc/self/fd/%d", fd)
+	pid, _ := ended(t, cmd)
+	got := w.execOf(pid)
+	if got.executable != "memfd:weir" || got.Memfd != 1 || got.Deleted != 1 || got.ExecutableEnd != uint8(bpf.PathDetached) {
+		t.Errorf("%q, %+v", got.executable, got.ExecSample)
+	}
+}
+
+func TestExecOfAScriptTellsItsInterpreter(t *testing.T) {
+	w := watch(t, Default())
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("#!"+self(t)+" -x\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := child(t, "exit 0", "argument")
+	cmd.Path = script
+	pid, _ := ended(t, cmd)
+	got := w.execOf(pid)
+	want := []string{script, self(t), self(t), self(t) + "\x00-x\x00" + script + "\x00argument\x00"}
+	if diff := cmp.Diff(want, []string{got.filename, got.interpreter, got.executable, got.arguments}); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestExecMarksAPathThatIsTooDeep(t *testing.T) {
+	w := watch(t, Default())
+	cmd := child(t, "exit 0")
+	cmd.Dir = filepath.Join(t.TempDir(), strings.Repeat("d/", 40))
+	if err := os.MkdirAll(cmd.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	pid, _ := ended(t, cmd)
+	got := w.execOf(pid)
+	if want := strings.Repeat("d/", 31) + "d"; got.directory != want || got.WorkingDirectoryEnd != uint8(bpf.PathCut) {
+		t.Errorf("%q, end %d; want %q, cut", got.directory, got.WorkingDirectoryEnd, want)
+	}
+}
+
+func TestExitTellsWhatWaitDoes(t *testing.T) {
+	w := watch(t, Default())
+	for _, what := range []string{"exit 0", "exit 7", "exit 255", "signal 9", "signal 11", "signal 15"} {
+		pid, status := ended(t, child(t, what))
+		got := w.exitOf(pid)
+		core := uint8(0)
+		if status.CoreDump() {
+			core = 1
+		}
+		want := bpf.ExitSample{Head: got.Head, CoreDumped: core}
+		if status.Signaled() {
+			want.Signal = uint8(status.Signal())
+		} else {
+			want.ExitCode = uint32(status.ExitStatus())
+		}
+		if diff := cmp.Diff(want, *got); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+	}
+}
+
+func TestExitComesOnceForThreadsThatLeaveTogether(t *testing.T) {
+	w := watch(t, Default())
+	const processes = 40
+	for range processes {
+		pid, _ := ended(t, child(t, "threads"))
+		w.exitOf(pid)
+	}
+	pid, _ := ended(t, child(t, "exit 0")) // whatever came twice came before its end
+	w.exitOf(pid)
+	times := make(map[bpf.ProcessKey]int)
+	for _, s := range w.seen.exits {
+		times[s.Head.Actor.Key]++
+	}
+	for key, n := range times {
+		if n != 1 {
+			t.Errorf("process %d ended %d times", key.Tgid, n)
+		}
+	}
+	if len(times) <= processes {
+		t.Errorf("%d ends, want more than %d", len(times), processes)
+	}
+}
+
+func TestForkIntoACgroupTellsThatCgroup(t *testing.T) {
+	w := watch(t, Default())
+	root, err := cgroupRoot("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(root, fmt.Sprintf("weir-attach-%d.scope", os.Getpid()))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(dir) })
+	group, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer group.Close()
+
+	cmd := child(t, "exit 0")
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(group.Fd())}
+	pid, _ := ended(t, cmd)
+	executed := w.execOf(pid)
+	forked := one(w.seen.forks, func(s *bpf.ForkSample) bool { return s.Child.Tgid == uint32(pid) })
+	info, err := group.Stat()
+	if err != nil || forked == nil {
+		t.Fatal(forked, err)
+	}
+	id, name := info.Sys().(*syscall.Stat_t).Ino, filepath.Base(dir)
+	for _, facts := range []bpf.ProcessFacts{forked.Facts, executed.Facts} {
+		if facts.Cgroup != id || string(facts.CgroupLeaf()) != name {
+			t.Errorf("cgroup %d %q; want %d %q", facts.Cgroup, facts.CgroupLeaf(), id, name)
+		}
+	}
+	if executed.Head.Actor.Cgroup != id || forked.Head.Actor.Cgroup == id {
+		t.Errorf("actors' cgroups %d and %d; want %d on the child alone", executed.Head.Actor.Cgroup, forked.Head.Actor.Cgroup, id)
+	}
+}
+
+func TestSeedFindsWhatRunsAlready(t *testing.T) {
+	w := watch(t, Default())
+	cmd := child(t, "exit 0")
+	pid, _ := ended(t, cmd)
+	parent := w.execOf(pid).Facts.Parent
+	if err := w.Seed(&w.seen); err != nil {
+		t.Fatal(err)
+	}
+	me := one(w.seen.processes, func(p *process) bool { return p.Head.Actor.Key == parent })
+	if me == nil {
+		t.Fatalf("this process %+v is not among %d", parent, len(w.seen.processes))
+	}
+	if me.executable != self(t) || me.Facts.Parent.Tgid != uint32(os.Getppid()) || me.Head.Actor.Tid != uint32(os.Getpid()) {
+		t.Errorf("%q %+v", me.executable, me.ProcessSample)
+	}
+	for _, p := range w.seen.processes {
+		if p.Head.Actor.Tid != p.Head.Actor.Key.Tgid || bytes.IndexByte([]byte(p.executable), 0) >= 0 {
+			t.Errorf("%q %+v", p.executable, p.Head.Actor)
+		}
+	}
+}
+
+func TestNobodyButRootAttaches(t *testing.T) {
+	cmd := child(t, "attach")
+	cmd.Path = readable(t)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
+	out, err := cmd.Output()
+	if e, ok := err.(*exec.ExitError); ok {
+		t.Fatalf("%v: %s", err, e.Stderr)
+	}
+	if !strings.Contains(string(out), needRoot) {
+		t.Errorf("said %q; want it to name %s", out, needRoot)
+	}
+}
