@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/weirproject/weir/enrich/books"
+	"github.com/weirproject/weir/enrich/inventory"
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 	"github.com/weirproject/weir/schema"
 	"github.com/weirproject/weir/schema/batch"
@@ -23,8 +24,17 @@ type report struct {
 	number   uint64
 	at       time.Time
 	evidence string // topic/partition/offset
+	about    inventory.Host
 	findings []books.Finding
 	losses   []books.Loss
+}
+
+// detail names the host by the name that people know: a row has only its id.
+func (r report) detail(text string) string {
+	if r.about.Hostname == "" {
+		return text
+	}
+	return r.about.Hostname + ": " + text
 }
 
 func (r report) isEmpty() bool { return len(r.findings)+len(r.losses) == 0 }
@@ -76,7 +86,7 @@ func (p *reporter) gap(r report, f books.Finding) {
 	g.Finding = append(g.Finding, f.Kind)
 	g.First = append(g.First, f.Numbers.First)
 	g.Last = append(g.Last, f.Numbers.Last)
-	g.Detail = append(g.Detail, text([]byte(f.Detail)))
+	g.Detail = append(g.Detail, text([]byte(r.detail(f.Detail))))
 	g.Evidence = append(g.Evidence, text([]byte(r.evidence)))
 }
 
@@ -95,5 +105,5 @@ func (p *reporter) loss(r report, l books.Loss) {
 	g.Kind = append(g.Kind, number)
 	g.Events = append(g.Events, l.Events)
 	g.Place = append(g.Place, text([]byte(l.Place)))
-	g.Detail = append(g.Detail, text([]byte(l.Detail)))
+	g.Detail = append(g.Detail, text([]byte(r.detail(l.Detail))))
 }

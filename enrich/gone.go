@@ -6,7 +6,6 @@ import (
 
 	"github.com/weirproject/weir/enrich/books"
 	"github.com/weirproject/weir/enrich/deadletter"
-	"github.com/weirproject/weir/enrich/inventory"
 	"github.com/weirproject/weir/internal/kafka"
 )
 
@@ -32,7 +31,7 @@ func (p *partition) gone(next, records int64, format string, args ...any) error 
 	return p.report(report{
 		run: p.run, number: uint64(next), at: time.Now(), evidence: deadletter.Origin(p.topic, p.number, next-1),
 		losses: []books.Loss{{Place: books.PlaceTopic, Detail: detail}},
-	}, inventory.Host{})
+	})
 }
 
 // firstOf returns the first offset that the fetch has something of.

@@ -135,8 +135,8 @@ func (p *partition) take(ctx context.Context, r kafka.Record) error {
 	}
 	return p.report(report{
 		run: p.run, number: uint64(r.Offset) + 1, at: r.Time, evidence: deadletter.Origin(r.Topic, r.Partition, r.Offset),
-		findings: entry.Findings, losses: entry.Losses,
-	}, hostOf(b))
+		about: hostOf(b), findings: entry.Findings, losses: entry.Losses,
+	})
 }
 
 // unreadable puts the record aside. Only a bad signature is a finding: whoever writes garbage into the topic
@@ -153,8 +153,8 @@ func (p *partition) unreadable(r kafka.Record, reason error) error {
 	finding := p.books.Object(books.Finding{Kind: weirv1.Finding_FINDING_BAD_SIGNATURE, Host: host, Detail: reason.Error()})
 	return p.report(report{
 		run: p.run, number: uint64(r.Offset) + 1, at: r.Time, evidence: deadletter.Origin(r.Topic, r.Partition, r.Offset),
-		findings: []books.Finding{finding},
-	}, inventory.Host{HostID: host.String()})
+		about: inventory.Host{HostID: host.String()}, findings: []books.Finding{finding},
+	})
 }
 
 // enrich joins the batch and passes it on.
@@ -172,8 +172,8 @@ func (p *partition) enrich(ctx context.Context, b *batch.Batch, r kafka.Record, 
 	return nil
 }
 
-// report passes on what the books found, as a batch of the enricher's own about the host.
-func (p *partition) report(r report, about inventory.Host) error {
+// report passes on what the books found, as a batch of the enricher's own.
+func (p *partition) report(r report) error {
 	if r.isEmpty() {
 		return nil
 	}
@@ -183,7 +183,7 @@ func (p *partition) report(r report, about inventory.Host) error {
 		return err
 	}
 	rows := slices.Repeat([]time.Time{r.at}, len(r.findings)+len(r.losses))
-	known := p.enricher.joinNow(about, slices.Values(rows))
+	known := p.enricher.joinNow(r.about, slices.Values(rows))
 	known.Topic, known.Partition, known.ReceivedAtUs = p.topic, int32(p.number), r.at.UnixMicro()
 	value, err := batch.MarshalEnriched(sealed.Record, known)
 	if err != nil {

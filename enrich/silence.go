@@ -98,8 +98,8 @@ func (p *partition) tick(ctx context.Context) error {
 	for _, f := range p.books.Tick(p.watch.broker(time.Now()), p.watch.broker(p.watch.since), p.watch.silence) {
 		p.out.changed[f.Host] = struct{}{}
 		about := inventory.Host{HostID: f.Host.String(), Hostname: p.books.Balance(f.Host).GetHostname()}
-		err := p.report(report{run: p.watch.run, number: p.watch.next(f.At), at: f.At, findings: []books.Finding{f}}, about)
-		if err != nil {
+		r := report{run: p.watch.run, number: p.watch.next(f.At), at: f.At, about: about, findings: []books.Finding{f}}
+		if err := p.report(r); err != nil {
 			return err
 		}
 	}
