@@ -18,6 +18,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/saslauthenticate"
 	"github.com/segmentio/kafka-go/protocol/saslhandshake"
 	"github.com/twmb/franz-go/pkg/sasl"
+	"golang.org/x/sys/unix"
 )
 
 // dialTimeout bounds a connection's TCP, TLS and login together.
@@ -79,8 +80,8 @@ func (d dialer) handshake(ctx context.Context, address string, raw net.Conn) (*c
 	}
 	c := &conn{address: address, clientID: d.clientID, net: raw, wire: protocol.NewConn(raw, d.clientID), used: time.Now()}
 	if err := c.within(ctx, c.negotiate); err != nil {
-		if errors.Is(err, io.EOF) && d.tls == nil {
-			return nil, errors.New("it closed the connection at the first request; it may want TLS")
+		if d.tls == nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, unix.ECONNRESET)) {
+			return nil, fmt.Errorf("%w at the first request; it may want TLS", err)
 		}
 		return nil, err
 	}
