@@ -154,6 +154,12 @@ func (w *world) expect(numbers ...string) {
 
 func (w *world) logLines() int { return strings.Count(w.log.String(), "\n") }
 
+// elapse lets time pass, and everything happen that then happens.
+func elapse(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func bubble(t *testing.T, test func(t *testing.T, w *world)) {
 	dir := t.TempDir() + "/spool"
 	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t, dir, &brokers{})) })
@@ -187,7 +193,7 @@ func TestOutageOfHoursIsToldTwice(t *testing.T) {
 		w.brokers.ping = errors.New("broker kafka1:9092: connection refused")
 		w.append(2, 10)
 		w.start()
-		time.Sleep(3 * time.Hour)
+		elapse(3 * time.Hour)
 		if got := w.publisher.State(); got.Connected || !errors.Is(got.Err, w.brokers.ping) || time.Since(got.Since) < 2*time.Hour {
 			t.Errorf("state %+v", got)
 		}
@@ -209,7 +215,7 @@ func TestBrokersThatAnswerAndDoNotAcknowledgeAreToldAsSuch(t *testing.T) {
 		w.brokers.absent = make(chan struct{})
 		w.append(1, 10)
 		w.start()
-		time.Sleep(time.Minute)
+		elapse(time.Minute)
 		if got := w.publisher.State(); !errors.Is(got.Err, errNoAck) {
 			t.Errorf("state %+v", got)
 		}
@@ -221,15 +227,14 @@ func TestFailuresAreTriedAgainWithPauses(t *testing.T) {
 		w.brokers.answer = func(int, kafka.Record) error { return errors.New("closed") }
 		w.append(1, 10)
 		w.start()
-		time.Sleep(time.Hour)
+		elapse(time.Hour)
 		if n := w.brokers.attempts; n < 300 || n > 400 {
 			t.Errorf("%d attempts in an hour", n)
 		}
 		w.brokers.mu.Lock()
 		w.brokers.answer = nil
 		w.brokers.mu.Unlock()
-		time.Sleep(lastPause)
-		synctest.Wait()
+		elapse(lastPause)
 		w.expect("1")
 	})
 }
@@ -269,15 +274,14 @@ func TestBatchesWaitForWhatCanBePutRight(t *testing.T) {
 			w.brokers.answer = func(i int, r kafka.Record) error { return &kafka.RecordError{Index: i, Topic: r.Topic, Err: reason} }
 			w.append(3, 10)
 			w.start()
-			time.Sleep(time.Hour)
+			elapse(time.Hour)
 			if got := w.publisher.State(); !errors.Is(got.Err, reason) || w.logLines() != 1 {
 				t.Errorf("state %+v, log:\n%s", got, w.log.String())
 			}
 			w.brokers.mu.Lock()
 			w.brokers.answer = nil
 			w.brokers.mu.Unlock()
-			time.Sleep(lastPause)
-			synctest.Wait()
+			elapse(lastPause)
 			w.expect("1", "2", "3")
 		})
 	}

@@ -62,7 +62,7 @@ func (w window) walk(pos, produced uint64, each func(sample []byte, end uint64))
 			return n, pos, &DamagedError{Pos: pos, Cause: fmt.Sprintf("a sample of %d bytes, %d were produced", length, produced-pos)}
 		}
 		if header&discardBit == 0 {
-			each(w.data[start+headerSize : start+headerSize+length : start+headerSize+length], pos+record)
+			each(w.data[start+headerSize:start+headerSize+length:start+headerSize+length], pos+record)
 			n++
 		}
 		pos += record

@@ -18,23 +18,22 @@ const tempFile = "evicted.tmp"
 func (s *Spool) evict() error {
 	victim, before, _ := s.list.Victim()
 	info := segment.Info{Number: victim.Number, Replaces: victim.Number, First: victim.First, Last: victim.Last, Evicted: true}
-	var entries []segment.Entry
+	burial := segment.NewBurial(s.list.Acked())
 	for _, old := range append(before, victim) {
-		some, err := s.readAll(old)
-		if err != nil {
+		if err := s.bury(old, burial); err != nil {
 			return fmt.Errorf("evict segment %08d: %w", old.Number, err)
 		}
-		entries = append(entries, some...)
 	}
 	for _, old := range before {
 		info.Replaces, info.First = old.Replaces, old.First
 	}
-	gone, lost := segment.Obituaries(entries, s.list.Acked(), headerOf)
+	gone, lost := burial.Entries(headerOf)
 	var err error
 	if info.Bytes, err = s.replace(info, gone); err != nil {
 		return fmt.Errorf("evict segment %08d: %w", victim.Number, err)
 	}
 	for _, l := range lost {
+		l.Segment = victim.Number
 		s.noteLoss(l, true)
 	}
 	s.noteEvicting()
@@ -46,32 +45,31 @@ func (s *Spool) evict() error {
 	return nil
 }
 
-// readAll returns the whole entries of a segment that gives way. What is damaged is noted as lost now, as
-// nobody meets it again.
-func (s *Spool) readAll(info segment.Info) ([]segment.Entry, error) {
+// bury adds the whole entries of a segment that gives way. What is damaged is noted as lost now, as nobody
+// meets it again.
+func (s *Spool) bury(info segment.Info, burial *segment.Burial) error {
 	gaps := segment.NewGaps(info, max(info.First, s.list.Taken()+1))
 	f, err := s.root.Open(fileName(info.Number))
 	if errors.Is(err, os.ErrNotExist) {
 		s.noteLoss(gaps.End(info.Last))
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	var entries []segment.Entry
 	for w := segment.Walk(f, info.Bytes); ; {
-		e, err := w.Next()
+		e, err := readEntry(w, info)
 		if damage, ok := errors.AsType[*segment.Damage](err); ok {
 			gaps.Damage(damage)
 			continue
 		}
 		if err == io.EOF {
 			s.noteLoss(gaps.End(info.Last))
-			return entries, nil
+			return nil
 		}
 		s.noteLoss(gaps.Entry(e.Number))
-		entries = append(entries, e)
+		burial.Add(e)
 	}
 }
 

@@ -137,8 +137,7 @@ func (s *Spool) inspect(number uint64, last bool, acked uint64) (info segment.In
 		return info, false, err
 	}
 	h, errHeader := segment.ParseHeader(b[:n])
-	whole := errHeader == nil && h.Number == number && h.First > 0 && h.Replaces <= number
-	if whole {
+	if errHeader == nil && h.Number == number {
 		info.First, info.Replaces, info.Evicted = h.First, h.Replaces, h.Evicted
 	} else {
 		info.First, use = firstEntry(f, info.Bytes)
@@ -160,7 +159,7 @@ func firstEntry(f *os.File, size int64) (number uint64, ok bool) {
 		if err == io.EOF {
 			return 0, false
 		}
-		if err == nil && e.Number > 0 {
+		if err == nil {
 			return e.Number, true
 		}
 	}

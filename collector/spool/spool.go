@@ -72,6 +72,7 @@ type Spool struct {
 
 // Stats say how a spool stands.
 type Stats struct {
+	Unsent         bool   // Kafka is still to be told something: a batch, or that some were evicted
 	Batches        uint64 // that Kafka does not have
 	Bytes          int64  // of these
 	DiskBytes      int64  // of all segments
@@ -86,6 +87,7 @@ func (s *Spool) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := s.stats
+	stats.Unsent = s.list.Acked()+1 < s.list.Next()
 	stats.Batches, stats.Bytes = s.list.Waiting()
 	stats.DiskBytes = s.list.Bytes()
 	return stats

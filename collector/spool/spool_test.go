@@ -132,7 +132,7 @@ func TestWhatIsAppendedIsTakenInOrderAndOnlyOnce(t *testing.T) {
 			t.Errorf("item %d: %s", i, diff)
 		}
 	}
-	if got := s.Stats(); got.Batches != 3 || got.Bytes < 5000 {
+	if got := s.Stats(); got.Batches != 3 || got.Bytes < 5000 || !got.Unsent {
 		t.Errorf("before ack: %+v", got)
 	}
 	if err := s.Ack(items[1].Number); err != nil {
@@ -148,8 +148,15 @@ func TestWhatIsAppendedIsTakenInOrderAndOnlyOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = open(t, dir, DefaultOptions())
-	if got := numbers(takeAll(t, s)); !cmp.Equal(got, []string{"3"}) {
+	items = takeAll(t, s)
+	if got := numbers(items); !cmp.Equal(got, []string{"3"}) {
 		t.Errorf("after a restart: %v, want what Kafka does not have", got)
+	}
+	if err := s.Ack(items[0].Number); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Stats(); got.Unsent || got.Batches != 0 || got.Bytes != 0 || got.DiskBytes == 0 {
+		t.Errorf("when Kafka has all: %+v", got)
 	}
 }
 
@@ -455,4 +462,3 @@ func logged() (*slog.Logger, *bytes.Buffer) {
 	var b bytes.Buffer
 	return slog.New(slog.NewTextHandler(&b, nil)), &b
 }
-

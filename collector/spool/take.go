@@ -103,10 +103,11 @@ func newItem(e segment.Entry) (Item, error) {
 // next returns the entry after the last that was taken, if there is one already.
 func (s *Spool) next() (e segment.Entry, ok bool, err error) {
 	for {
-		if ok, err := s.findSegment(); !ok || err != nil {
+		info, ok, err := s.findSegment()
+		if !ok || err != nil {
 			return e, false, err
 		}
-		e, err = s.reader.walk.Next()
+		e, err = readEntry(s.reader.walk, info)
 		damage, damaged := errors.AsType[*segment.Damage](err)
 		switch {
 		case damaged:
@@ -124,20 +125,30 @@ func (s *Spool) next() (e segment.Entry, ok bool, err error) {
 	}
 }
 
+// readEntry reads the walker's next entry, and takes one that does not belong here for damage.
+func readEntry(w *segment.Walker, info segment.Info) (segment.Entry, error) {
+	at := w.Offset()
+	e, err := w.Next()
+	if err == nil && e.Number > info.Last {
+		return e, &segment.Damage{Offset: at, Bytes: w.Offset() - at, Entry: e.Number, Cause: segment.ErrNumber}
+	}
+	return e, err
+}
+
 // findSegment makes sure that the reader is in the segment of the next entry, and knows how long that is.
-func (s *Spool) findSegment() (ok bool, err error) {
+func (s *Spool) findSegment() (info segment.Info, ok bool, err error) {
 	if s.reader.file != nil {
 		if info, ok := s.list.Get(s.reader.segment); ok {
 			s.reader.walk.Grow(info.Bytes)
-			return true, nil
+			return info, true, nil
 		}
 		if err := s.reader.close(); err != nil {
-			return false, err
+			return info, false, err
 		}
 	}
-	info, ok := s.list.After(s.list.Taken())
+	info, ok = s.list.After(s.list.Taken())
 	if !ok {
-		return false, nil
+		return info, false, nil
 	}
 	f, err := s.root.Open(fileName(info.Number))
 	if errors.Is(err, os.ErrNotExist) {
@@ -146,11 +157,11 @@ func (s *Spool) findSegment() (ok bool, err error) {
 		return s.findSegment()
 	}
 	if err != nil {
-		return false, err
+		return info, false, err
 	}
 	s.reader = reader{segment: info.Number, file: f, walk: segment.Walk(f, info.Bytes), gaps: segment.NewGaps(info, s.list.Taken()+1)}
 	s.noteLoss(s.reader.gaps.Begin(info.First))
-	return true, nil
+	return info, true, nil
 }
 
 // atEnd reports whether there is nothing behind the segment that was read to its end; else it leaves the

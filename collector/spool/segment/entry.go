@@ -134,7 +134,7 @@ func parseHead(b []byte) (head, bool) {
 		body:     binary.LittleEndian.Uint32(b[20:]),
 		checksum: binary.LittleEndian.Uint32(b[24:]),
 	}
-	return h, h.meta >= metaFixed && h.meta <= maxMeta && h.body <= maxBody
+	return h, h.number > 0 && h.number <= maxNumber && h.meta >= metaFixed && h.meta <= maxMeta && h.body <= maxBody
 }
 
 var (

@@ -9,30 +9,45 @@ import (
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 )
 
-// Obituaries returns entries that stand for those of entries that are above acked: one for each stretch of
-// batches of one run. header reads the header out of a record; of those of which it cannot, nothing is left
-// but what lost tells.
-func Obituaries(entries []Entry, acked uint64, header func(record []byte) ([]byte, error)) (out []Entry, lost []Loss) {
-	for _, e := range entries {
-		if e.Number <= acked {
-			continue
-		}
-		if n := len(out); n > 0 && follows(out[n-1], e) {
-			out[n-1] = join(out[n-1], e)
-		} else {
-			out = append(out, e)
-		}
+// Burial gathers what is left of entries that give way: one Evicted entry for each stretch of batches of one
+// run. It keeps one body a stretch, not a segment.
+type Burial struct {
+	acked     uint64
+	stretches []stretch
+}
+
+type stretch struct {
+	first uint64 // number of its first entry
+	entry Entry  // all of them joined
+}
+
+// NewBurial begins one; entries up to acked leave nothing.
+func NewBurial(acked uint64) *Burial { return &Burial{acked: acked} }
+
+// Add takes the next entry.
+func (b *Burial) Add(e Entry) {
+	if e.Number <= b.acked {
+		return
 	}
-	kept := out[:0]
-	for _, e := range out {
-		buried, err := bury(e, header)
+	if n := len(b.stretches); n > 0 && follows(b.stretches[n-1].entry, e) {
+		b.stretches[n-1].entry = join(b.stretches[n-1].entry, e)
+		return
+	}
+	b.stretches = append(b.stretches, stretch{e.Number, e})
+}
+
+// Entries returns the Evicted entries. header reads the header out of a record; of a stretch of which it
+// cannot, nothing is left but what lost tells.
+func (b *Burial) Entries(header func(record []byte) ([]byte, error)) (out []Entry, lost []Loss) {
+	for _, s := range b.stretches {
+		e, err := bury(s.entry, header)
 		if err != nil {
-			lost = append(lost, Loss{First: e.Number, Last: e.Number, Cause: err})
+			lost = append(lost, Loss{First: s.first, Last: s.entry.Number, Cause: err})
 			continue
 		}
-		kept = append(kept, buried)
+		out = append(out, e)
 	}
-	return kept, lost
+	return out, lost
 }
 
 // bury makes an Evicted entry of e. It comes last, as to read a header means to inflate the batch, and each

@@ -26,6 +26,9 @@ func (l Loss) Entries() uint64 { return l.Last + 1 - l.First }
 
 var errMissing = errors.New("they are not in the file")
 
+// ErrNumber is the damage of an entry that the segment cannot hold by what those around it hold.
+var ErrNumber = errors.New("number of the entry")
+
 // Gaps finds which entries of a segment are missing: damage says where, but only the numbers around it
 // say what.
 type Gaps struct {

@@ -32,11 +32,15 @@ type Header struct {
 
 const evictedFlag = 1
 
+// maxNumber bounds the numbers that are believed, so that they can be counted on from.
+const maxNumber = 1 << 62
+
 // Errors of ParseHeader.
 var (
 	ErrHeaderShort    = errors.New("header is cut off")
 	ErrHeaderMagic    = errors.New("does not begin as a segment")
 	ErrHeaderChecksum = errors.New("checksum of the header")
+	ErrHeaderNumbers  = errors.New("numbers of the header")
 )
 
 // AppendHeader appends h to dst.
@@ -64,12 +68,16 @@ func ParseHeader(b []byte) (Header, error) {
 	case crc32.Checksum(b[:HeaderSize-4], castagnoli) != binary.LittleEndian.Uint32(b[HeaderSize-4:]):
 		return Header{}, ErrHeaderChecksum
 	}
-	return Header{
+	h := Header{
 		Number:   binary.LittleEndian.Uint64(b[8:]),
 		First:    binary.LittleEndian.Uint64(b[16:]),
 		Replaces: binary.LittleEndian.Uint64(b[24:]),
 		Evicted:  binary.LittleEndian.Uint32(b[32:])&evictedFlag != 0,
-	}, nil
+	}
+	if h.First == 0 || h.First > maxNumber || h.Replaces > h.Number {
+		return Header{}, ErrHeaderNumbers
+	}
+	return h, nil
 }
 
 const (
@@ -92,5 +100,8 @@ func ParseAck(b []byte) (number uint64, ok bool) {
 	if len(b) != AckSize || string(b[:8]) != ackMagic || crc32.Checksum(b[:16], castagnoli) != binary.LittleEndian.Uint32(b[16:]) {
 		return 0, false
 	}
-	return binary.LittleEndian.Uint64(b[8:]), true
+	if number = binary.LittleEndian.Uint64(b[8:]); number > maxNumber {
+		return 0, false
+	}
+	return number, true
 }
