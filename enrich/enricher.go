@@ -73,8 +73,8 @@ func New(cfg Config, d Deps) (*Enricher, error) {
 		s := cfg.Sinks.Lanes[name]
 		e.lanes = append(e.lanes, lane.New(lane.Options{
 			Name: name, Sink: s.To.Config, Runner: s.RunnerConfig, Kinds: s.Kinds,
-			Env:    sink.Env{Log: d.Log.With("lane", name), Data: filepath.Join(cfg.Data, "sinks", name)},
-			Client: d.Client, Encoder: encoder, Health: d.Health.Check("sink-" + name),
+			Env: sink.Env{Log: d.Log.With("lane", name), Data: filepath.Join(cfg.Data, "sinks", name)},
+			Log: d.Log, Client: d.Client, Encoder: encoder, Health: d.Health.Check("sink-" + name),
 			Metrics: laneMetrics, Runners: runnerMetrics,
 		}))
 	}

@@ -1,7 +1,9 @@
 package enrich
 
 import (
+	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -249,6 +251,27 @@ func TestEveryHostsBatchesStayOnTheirPartition(t *testing.T) {
 	}
 	if len(where) != 5 {
 		t.Errorf("%d hosts", len(where))
+	}
+}
+
+// TestABatchThatItsTopicDoesNotTakeIsPutAside has a topic of enriched batches that is set up too small.
+func TestABatchThatItsTopicDoesNotTakeIsPutAside(t *testing.T) {
+	s, h := emptyStage(t), newHost(t, "web")
+	t.Parallel()
+	s.withTopics(func(topic *kafka.Topic) {
+		if topic.Name == kafka.Enriched {
+			topic.Config["max.message.bytes"] = "1200"
+		}
+	})
+	large := bytes.Repeat([]byte("incompressible"), 1000)
+	rand.NewChaCha8([32]byte{}).Read(large)
+	h.draft.Text(large)
+	s.produce(h.batch(1), h.batch(1), h.batch(1))
+	s.play()
+	want(t, "enriched", []string{"web/2-2 none", "web/3-3 none"}, s.enriched())
+	letters := s.deadLetters()
+	if len(letters) != 1 || !strings.Contains(letters[0], "larger than its topic takes") {
+		t.Errorf("dead letters: %q", letters)
 	}
 }
 

@@ -68,10 +68,25 @@ func (p *partition) Handle(ctx context.Context, f kafka.Fetch) error {
 		p.log.Error("topic was made anew or cut off; what was in it and not read yet is gone")
 		p.books.Restart()
 	}
-	damaged := f.Damaged
+	if err := p.takeAll(ctx, f); err != nil {
+		return err
+	}
+	if err := p.out.flush(ctx, p.books); err != nil {
+		return err
+	}
+	behind := behindOf(f)
+	p.watch.handled(f, behind, begun, time.Now())
+	p.enricher.metrics.progress(p.number, p.books.Len(), behind)
+	return nil
+}
+
+// takeAll goes through the fetch in the order of offsets: what was deleted, then records, with damaged
+// places among them. Reports are numbered by offsets, and lanes take rising numbers alone.
+func (p *partition) takeAll(ctx context.Context, f kafka.Fetch) error {
 	if err := p.retentionGap(f); err != nil {
 		return err
 	}
+	damaged := f.Damaged
 	for _, r := range f.Records {
 		for len(damaged) > 0 && damaged[0].Last < r.Offset {
 			if err := p.damage(damaged[0]); err != nil {
@@ -88,12 +103,6 @@ func (p *partition) Handle(ctx context.Context, f kafka.Fetch) error {
 			return err
 		}
 	}
-	if err := p.out.flush(ctx, p.books); err != nil {
-		return err
-	}
-	behind := behindOf(f)
-	p.watch.handled(f, behind, begun, time.Now())
-	p.enricher.metrics.progress(p.number, p.books.Len(), behind)
 	return nil
 }
 

@@ -56,11 +56,18 @@ func emptyStage(t *testing.T) *stage {
 	return s
 }
 
-func (s *stage) withTopics() *stage {
+// withTopics makes the topics, each as change leaves it.
+func (s *stage) withTopics(change ...func(*kafka.Topic)) *stage {
 	s.t.Helper()
 	layout := kafka.DefaultLayout()
 	layout.Partitions = partitions
-	if err := s.client.EnsureTopics(s.t.Context(), kafka.Topics(layout)); err != nil {
+	topics := kafka.Topics(layout)
+	for i := range topics {
+		for _, f := range change {
+			f(&topics[i])
+		}
+	}
+	if err := s.client.EnsureTopics(s.t.Context(), topics); err != nil {
 		s.t.Fatal(err)
 	}
 	return s

@@ -33,6 +33,7 @@ type Options struct {
 	Runner sink.RunnerConfig
 	Kinds  Kinds
 
+	Log     *slog.Logger
 	Client  *kafka.Client
 	Encoder *ecs.Encoder
 	Health  *telemetry.Check
@@ -43,12 +44,12 @@ type Options struct {
 // Lane is one sink's.
 type Lane struct {
 	Options
-	log    *slog.Logger
+	log    *slog.Logger // names the lane
 	runner *sink.Runner
 }
 
 // New makes a lane; Run opens its sink.
-func New(o Options) *Lane { return &Lane{Options: o, log: o.Env.Log} }
+func New(o Options) *Lane { return &Lane{Options: o, log: o.Log.With("lane", o.Name)} }
 
 // Group is the consumer group of the lane called name.
 func Group(name string) string { return "weir-lane-" + name }
@@ -60,7 +61,7 @@ func (l *Lane) Run(ctx context.Context) error {
 		return err
 	}
 	l.Health.Good()
-	l.runner = sink.NewRunner(l.Name, s, l.Runner, l.bury, l.log, l.Runners)
+	l.runner = sink.NewRunner(l.Name, s, l.Runner, l.bury, l.Log, l.Runners)
 	err = l.Client.Consume(ctx, Group(l.Name), []string{kafka.Enriched}, l.open)
 	if closing := l.runner.Close(); err == nil {
 		err = closing
@@ -82,7 +83,7 @@ func (l *Lane) openSink(ctx context.Context) (sink.Sink, error) {
 		l.Health.Bad(err.Error())
 		if told != err.Error() {
 			told = err.Error()
-			l.log.Error("sink cannot be opened; its events wait in Kafka", "lane", l.Name, "error", err)
+			l.log.Error("sink cannot be opened; its events wait in Kafka", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -115,7 +116,7 @@ func (l *Lane) open(ctx context.Context, _ string, number int) (kafka.Handler, e
 	for _, state := range list {
 		b, ok := load(state)
 		if !ok {
-			l.log.Error("balance has ids of a wrong length; its host begins anew", "lane", l.Name, "partition", number)
+			l.log.Error("balance has ids of a wrong length; its host begins anew", "partition", number)
 			continue
 		}
 		p.hosts[b.host] = b

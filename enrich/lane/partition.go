@@ -67,7 +67,7 @@ func (p *partition) lost(f kafka.Fetch) {
 	if lost > 0 {
 		p.lane.Metrics.lost(p.lane.Name, lost)
 		p.lane.log.Error("enriched batches are gone before the sink had them; lengthen the retention of the topic, or mend the sink sooner",
-			"lane", p.lane.Name, "topic", f.Topic, "partition", f.Partition, "records", lost)
+			"topic", f.Topic, "partition", f.Partition, "records", lost)
 	}
 }
 
@@ -79,7 +79,7 @@ func (p *partition) Close() error {
 
 // take adds the record's batch to the chunk, unless the lane has it already.
 func (p *partition) take(ctx context.Context, r kafka.Record) error {
-	b, known, err := batch.ReadEnriched(r.Value, batch.DefaultReadLimits())
+	b, known, err := batch.ReadEnriched(r.Value, readLimits())
 	if err != nil {
 		return p.putAside(ctx, r, err)
 	}
@@ -101,6 +101,13 @@ func (p *partition) take(ctx context.Context, r kafka.Record) error {
 	})
 	p.rows += b.Len()
 	return nil
+}
+
+// readLimits has room for the largest batch with what is known about it.
+func readLimits() batch.ReadLimits {
+	l := batch.DefaultReadLimits()
+	l.Record *= 2
+	return l
 }
 
 func (p *partition) putAside(ctx context.Context, r kafka.Record, reason error) error {
