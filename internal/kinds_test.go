@@ -22,6 +22,7 @@ func TestEveryKindIsWhole(t *testing.T) {
 				t.Errorf("a kind is noun.verb, with exactly one dot")
 			}
 			contains(t, "../docs/events.md", kind.Name, "make generate")
+			exists(t, "../schema/batch/testdata/"+kind.Name+".golden", "go test ./schema/batch -update")
 			exists(t, "../schema/ecs/testdata/"+kind.Name+".json", "go test ./schema/ecs -update")
 			if kind.Options.GetOrigin() == weirv1.Origin_ORIGIN_KERNEL {
 				kernelSide(t, kind)

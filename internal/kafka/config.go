@@ -36,8 +36,10 @@ type TLS struct {
 
 // SASL is a login.
 type SASL struct {
+	// How the password is proven.
 	Mechanism Mechanism `yaml:"mechanism"`
-	User      string    `yaml:"user"`
+	// Whose password it is.
+	User string `yaml:"user"`
 	// File that holds the password.
 	Password config.Secret `yaml:"password"`
 }
