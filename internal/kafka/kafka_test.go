@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -132,8 +132,9 @@ func TestLargeProducesAreSplitIntoRequestsThatFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := readAll(t, c, "t", 0)
-	if diff := cmp.Diff(records, got, cmpopts.IgnoreFields(Record{}, "Offset", "Time")); diff != "" {
-		t.Errorf("%d records: differ", len(got))
+	same := func(a, b Record) bool { return bytes.Equal(a.Value, b.Value) }
+	if !slices.EqualFunc(records, got, same) {
+		t.Errorf("%d records were read, not the %d that were written", len(got), len(records))
 	}
 }
 

@@ -23,11 +23,9 @@ import (
 )
 
 // real is the cluster that most of these tests share.
-var real *servers.Kafka
+var real = servers.NewShared(func(t servers.T) *servers.Kafka { return servers.StartKafka(t, servers.KafkaOptions{}) })
 
-func TestMain(m *testing.M) {
-	servers.Main(m, func(t servers.T) { real = servers.StartKafka(t, servers.KafkaOptions{}) })
-}
+func TestMain(m *testing.M) { os.Exit(real.Run(m)) }
 
 // topic makes a topic of one partition for a test.
 func topic(t *testing.T, c *Client, settings map[string]string) string {
@@ -48,7 +46,7 @@ func to(topic string, values ...string) []Record {
 }
 
 func TestRealTopicsOfTheStreamAreCreatedAndPassTheirCheck(t *testing.T) {
-	c := client(t, real.Addresses...)
+	c := client(t, real.Get(t).Addresses...)
 	topics := Topics(DefaultLayout())
 	for range 2 { // the second time there is nothing to do
 		if err := c.EnsureTopics(t.Context(), topics); err != nil {
@@ -61,7 +59,7 @@ func TestRealTopicsOfTheStreamAreCreatedAndPassTheirCheck(t *testing.T) {
 }
 
 func TestRealCheckTellsWhatIsWrongAndWhatToDo(t *testing.T) {
-	c := client(t, real.Addresses...)
+	c := client(t, real.Get(t).Addresses...)
 	name := topic(t, c, nil)
 	err := c.CheckTopics(t.Context(), []Topic{
 		{Name: name, Partitions: 1, Config: map[string]string{"cleanup.policy": "compact"}},
@@ -81,10 +79,10 @@ func TestRealCheckTellsWhatIsWrongAndWhatToDo(t *testing.T) {
 }
 
 func TestRealCompactedTopicIsReadToItsEnd(t *testing.T) {
-	c := client(t, real.Addresses...)
+	c := client(t, real.Get(t).Addresses...)
 	name := topic(t, c, map[string]string{"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01", "min.compaction.lag.ms": "0"})
 	// An idempotent producer's last batch outlives its records: an empty batch, at which kafka-go's reader panics.
-	other := otherClient(t, real.Addresses...)
+	other := otherClient(t, real.Get(t).Addresses...)
 	for i := range 20 {
 		record := &kgo.Record{Topic: name, Key: []byte("k"), Value: fmt.Append(nil, i)}
 		if err := other.ProduceSync(t.Context(), record).FirstErr(); err != nil {
@@ -112,9 +110,9 @@ func TestRealCompactedTopicIsReadToItsEnd(t *testing.T) {
 }
 
 func TestRealTransactionsAreSeenWhenTheyCommit(t *testing.T) {
-	c := client(t, real.Addresses...)
+	c := client(t, real.Get(t).Addresses...)
 	name := topic(t, c, nil)
-	other, err := kgo.NewClient(kgo.SeedBrokers(real.Addresses...), kgo.TransactionalID(name), kgo.DefaultProduceTopic(name))
+	other, err := kgo.NewClient(kgo.SeedBrokers(real.Get(t).Addresses...), kgo.TransactionalID(name), kgo.DefaultProduceTopic(name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,11 +138,11 @@ func TestRealTransactionsAreSeenWhenTheyCommit(t *testing.T) {
 }
 
 func TestRealBrokersUndoTheirProducersCompression(t *testing.T) {
-	c := client(t, real.Addresses...)
+	c := client(t, real.Get(t).Addresses...)
 	for name, settings := range map[string]map[string]string{"refused": nil, "undone": {"compression.type": "uncompressed"}} {
 		t.Run(name, func(t *testing.T) {
 			topic := topic(t, c, settings)
-			other, err := kgo.NewClient(kgo.SeedBrokers(real.Addresses...), kgo.ProducerBatchCompression(kgo.GzipCompression()), kgo.DefaultProduceTopic(topic))
+			other, err := kgo.NewClient(kgo.SeedBrokers(real.Get(t).Addresses...), kgo.ProducerBatchCompression(kgo.GzipCompression()), kgo.DefaultProduceTopic(topic))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,10 +171,10 @@ func TestRealBrokersUndoTheirProducersCompression(t *testing.T) {
 }
 
 func TestRealBatchBeyondFetchBytesIsSkippedAndTold(t *testing.T) {
-	c := client(t, real.Addresses...)
+	c := client(t, real.Get(t).Addresses...)
 	name := topic(t, c, map[string]string{"max.message.bytes": "4000000"})
 	mustProduce(t, c, to(name, "before", strings.Repeat("x", 3_000_000), "after")...)
-	small := client(t, real.Addresses...)
+	small := client(t, real.Get(t).Addresses...)
 	small.config.FetchBytes = minFetchBytes
 	var got []string
 	err := small.ReadAll(t.Context(), name, 0, func(r Record) error {
@@ -193,7 +191,7 @@ func TestRealBatchBeyondFetchBytesIsSkippedAndTold(t *testing.T) {
 }
 
 func TestRealRetentionGapIsLost(t *testing.T) {
-	c := client(t, real.Addresses...)
+	c := client(t, real.Get(t).Addresses...)
 	name := topic(t, c, map[string]string{"segment.bytes": "1048576", "retention.bytes": "1048576", "retention.ms": "-1"})
 	r := reader{client: c, topic: name}
 	mustProduce(t, c, to(name, "first")...)
@@ -224,7 +222,7 @@ func TestRealRetentionGapIsLost(t *testing.T) {
 }
 
 func TestRealErrorsOfWhatWillNeverBeTaken(t *testing.T) {
-	c := client(t, real.Addresses...)
+	c := client(t, real.Get(t).Addresses...)
 	c.patience = time.Second
 	compacted := topic(t, c, map[string]string{"cleanup.policy": "compact"})
 	tests := map[string]struct {

@@ -156,6 +156,8 @@ func (k *Kafka) properties(o KafkaOptions, i int, ports []int, dir string) strin
 		fmt.Sprintf("transaction.state.log.min.isr=%d", o.Brokers/2+1),
 		// What a cluster does in minutes is to happen while a test waits.
 		"group.initial.rebalance.delay.ms=0",
+		"broker.heartbeat.interval.ms=500",
+		"broker.session.timeout.ms=3000",
 		"log.initial.task.delay.ms=200",
 		"log.retention.check.interval.ms=500",
 		"log.segment.delete.delay.ms=200",
