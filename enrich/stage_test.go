@@ -259,7 +259,6 @@ func (h *machine) batch(exits int) kafka.Record {
 		g.ExitCode = append(g.ExitCode, uint32(i))
 		g.Signal = append(g.Signal, 0)
 		g.CoreDumped = append(g.CoreDumped, false)
-		g.LifetimeUs = append(g.LifetimeUs, 1)
 	}
 	return h.seal()
 }

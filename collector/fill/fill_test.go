@@ -199,7 +199,7 @@ func TestContainersAreNamedByTheirControlGroup(t *testing.T) {
 
 func TestNamespacesAreToldWhereTheyAreNotTheInitialOnes(t *testing.T) {
 	b := newBench(schema.ProcessExit)
-	first := &bpf.ProcessSample{Head: head(bpf.KindNone, initKey)}
+	first := &bpf.ProcessSample{Head: head(bpf.KindNone, bpf.ProcessKey{Tgid: kthreadd, StartNs: 1000})}
 	first.Head.Size = uint32(unsafe.Sizeof(*first))
 	first.Facts = bpf.ProcessFacts{NamespaceTgid: 1, PidNamespace: 100, MountNamespace: 101, NetworkNamespace: 102, UserNamespace: 103}
 	b.Process(first)

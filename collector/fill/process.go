@@ -40,9 +40,7 @@ func (f *Filler) Exec(s *bpf.ExecSample) {
 
 func (f *Filler) execColumns(s *bpf.ExecSample) {
 	g := f.draft.Columns().ProcessExec
-	g.Arguments = append(g.Arguments, f.draft.Text(s.Arguments()))
-	g.ArgumentCount = append(g.ArgumentCount, s.ArgumentCount)
-	g.ArgumentsBytes = append(g.ArgumentsBytes, s.ArgumentsBytes)
+	f.argumentColumns(g, s)
 	g.Filename = append(g.Filename, f.draft.Text(s.Filename()))
 	g.Interpreter = append(g.Interpreter, f.interpreter(s))
 	f.path = s.WorkingDirectory().Append(f.path[:0])
@@ -54,6 +52,22 @@ func (f *Filler) execColumns(s *bpf.ExecSample) {
 	g.Deleted = append(g.Deleted, s.Deleted != 0)
 	g.Memfd = append(g.Memfd, s.Memfd != 0)
 	g.Secure = append(g.Secure, s.Secure != 0)
+}
+
+// argumentColumns tells what the process's entry does not: arguments that are longer than it keeps.
+func (f *Filler) argumentColumns(g *weirv1.ProcessExec, s *bpf.ExecSample) {
+	arguments, total := uint32(0), uint32(0)
+	if int(s.ArgumentsBytes) > process.ArgumentsBytes {
+		arguments = f.draft.Text(s.Arguments())
+	}
+	cut := len(s.Arguments()) < int(s.ArgumentsBytes)
+	if cut {
+		total = s.ArgumentsBytes
+	}
+	g.Arguments = append(g.Arguments, arguments)
+	g.ArgumentCount = append(g.ArgumentCount, s.ArgumentCount)
+	g.ArgumentsBytes = append(g.ArgumentsBytes, total)
+	g.ArgumentsCut = append(g.ArgumentsCut, cut)
 }
 
 // interpreter is told only where there is one: the kernel has the file's own name there otherwise.
@@ -72,7 +86,6 @@ func (f *Filler) Exit(s *bpf.ExitSample) {
 		g.ExitCode = append(g.ExitCode, s.ExitCode)
 		g.Signal = append(g.Signal, uint32(s.Signal))
 		g.CoreDumped = append(g.CoreDumped, s.CoreDumped != 0)
-		g.LifetimeUs = append(g.LifetimeUs, uint64(bootTime(s.Head.TimeNs)-key.Start))
 	}
 	f.table.Exit(key, bootTime(s.Head.TimeNs))
 }
@@ -88,11 +101,14 @@ func (f *Filler) Process(s *bpf.ProcessSample) {
 // namespaces are the inode numbers of a process's namespaces.
 type namespaces struct{ pid, mount, network, user uint32 }
 
-// namespacesOf tells those that are not the initial ones: the machine's first process has these, and the
+// kthreadd is the first kernel thread. Whatever init is made to do, it stays in the initial namespaces.
+const kthreadd = 2
+
+// namespacesOf tells those that are not the initial ones: kthreadd has these, and the
 // iterator gives it before all others.
 func (f *Filler) namespacesOf(key schema.ProcessKey, facts *bpf.ProcessFacts) namespaces {
 	all := namespaces{facts.PidNamespace, facts.MountNamespace, facts.NetworkNamespace, facts.UserNamespace}
-	if key.TGID == 1 {
+	if key.TGID == kthreadd {
 		f.initial = all
 	}
 	return namespaces{

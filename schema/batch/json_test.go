@@ -138,6 +138,15 @@ func (d *processDocument) setArguments(arguments []byte) {
 	d.ArgsCount = uint32(len(d.Args))
 }
 
+// lifetime returns the µs from the actor's start to the event.
+func lifetime(b *batch.Batch, row int) uint64 {
+	actor := schema.At(b.Proto().GetCommon().GetProcess(), row)
+	if actor == 0 {
+		return 0
+	}
+	return uint64(b.BootTime(row)) - uint64(b.Proto().GetProcesses().GetStartUs()[actor-1])
+}
+
 func (d *document) addColumns(b *batch.Batch, row batch.Row) {
 	if d.Process == nil {
 		d.Process = &processDocument{}
@@ -148,7 +157,7 @@ func (d *document) addColumns(b *batch.Batch, row batch.Row) {
 		d.addExec(b, p.GetProcessExec(), i)
 	case schema.ProcessExit:
 		d.Process.ExitCode = new(schema.At(p.GetProcessExit().GetExitCode(), i))
-		d.Event.Duration = schema.At(p.GetProcessExit().GetLifetimeUs(), i) * 1000
+		d.Event.Duration = lifetime(b, row.Index) * 1000
 	case schema.NetworkConnect:
 		e := p.GetNetworkConnect()
 		d.Source = newEndpoint(b, e.GetSource(), e.GetSourcePort(), i)

@@ -93,6 +93,7 @@ func (b *builder) run(parent schema.ProcessKey, p program) schema.ProcessKey {
 	g.Deleted = append(g.Deleted, false)
 	g.Memfd = append(g.Memfd, false)
 	g.Secure = append(g.Secure, false)
+	g.ArgumentsCut = append(g.ArgumentsCut, false)
 	g.WorkingDirectoryCut = append(g.WorkingDirectoryCut, false)
 	return k
 }
@@ -104,7 +105,6 @@ func (b *builder) exit(k schema.ProcessKey, p program, took int) {
 	g.ExitCode = append(g.ExitCode, uint32(b.IntN(40)/39))
 	g.Signal = append(g.Signal, 0)
 	g.CoreDumped = append(g.CoreDumped, false)
-	g.LifetimeUs = append(g.LifetimeUs, uint64(b.now-k.Start))
 }
 
 func (b *builder) connect(k schema.ProcessKey) {

@@ -156,6 +156,31 @@ func appendDuration(_ *Documents, dst []byte, v uint64) []byte {
 	return strconv.AppendUint(dst, most, 10)
 }
 
+// actorLifetime returns how long the actor of the row in hand had lived: µs.
+func (d *Documents) actorLifetime() (us uint64, ok bool) {
+	actor := d.entry[fromActor]
+	if actor == 0 {
+		return 0, false
+	}
+	b := d.batch.Proto()
+	now := schema.At(b.GetCommon().GetTimeUs(), d.entry[fromCommon]-1)
+	return uint64(max(0, now-schema.At(b.GetProcesses().GetStartUs(), actor-1))), true
+}
+
+func appendActorStart(d *Documents, dst []byte) []byte {
+	if lifetime, ok := d.actorLifetime(); ok {
+		return appendStart(d, dst, lifetime)
+	}
+	return dst
+}
+
+func appendActorLifetime(d *Documents, dst []byte) []byte {
+	if lifetime, ok := d.actorLifetime(); ok {
+		return appendDuration(d, dst, lifetime)
+	}
+	return dst
+}
+
 func appendErrno(_ *Documents, dst []byte, v uint64) []byte {
 	if v < uint64(len(errnos)) && errnos[v] != "" {
 		return appendString(dst, errnos[v])

@@ -137,6 +137,10 @@ func (c *compiler) kindConstants(k *schema.Kind) []spec {
 		c.constants("event.type", o.GetType()), c.constant("event.action", o.GetAction()),
 		c.constant("event.dataset", "weir."+noun),
 	}
+	if o.GetEndsProcess() {
+		specs = append(specs, c.spec("event.start", fromCommon, "date", appendActorStart),
+			c.spec("event.duration", fromCommon, "long", appendActorLifetime))
+	}
 	for _, constant := range o.GetConstants() {
 		if constant.GetEcs() != "" {
 			specs = append(specs, c.constant(constant.GetEcs(), constant.GetValue()))

@@ -145,6 +145,7 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.Deleted = append(g.Deleted, true)
 		g.Memfd = append(g.Memfd, true)
 		g.Secure = append(g.Secure, true)
+		g.ArgumentsCut = append(g.ArgumentsCut, true)
 		g.WorkingDirectoryCut = append(g.WorkingDirectoryCut, true)
 	},
 	schema.ProcessExit: func(s *sample) {
@@ -153,7 +154,6 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.ExitCode = append(g.ExitCode, 0)
 		g.Signal = append(g.Signal, 9)
 		g.CoreDumped = append(g.CoreDumped, true)
-		g.LifetimeUs = append(g.LifetimeUs, 1_500_000)
 	},
 	schema.ProcessFork: func(s *sample) {
 		s.event(schema.ProcessFork)

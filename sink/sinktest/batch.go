@@ -35,7 +35,6 @@ func Batch(tb testing.TB, rows int) *sink.Batch {
 		group.ExitCode = append(group.ExitCode, uint32(i%256))
 		group.Signal = append(group.Signal, 0)
 		group.CoreDumped = append(group.CoreDumped, false)
-		group.LifetimeUs = append(group.LifetimeUs, 1)
 	}
 	sealed, err := draft.Seal(batch.NewChain(key, run), batch.Times{Boot: time.Now(), Sealed: time.Now()})
 	if err != nil {

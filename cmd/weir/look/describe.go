@@ -19,9 +19,9 @@ func describe(b *batch.Batch, row batch.Row) string {
 	p, i := b.Proto(), row.GroupRow
 	switch row.Kind {
 	case schema.ProcessExec:
-		return arguments(b.Text(schema.At(p.ProcessExec.Arguments, i)))
+		return arguments(execArguments(b, row))
 	case schema.ProcessExit:
-		return describeExit(p.ProcessExit, i)
+		return describeExit(b, row)
 	case schema.ProcessFork:
 		return fmt.Sprintf("child %d", tgid(p, schema.At(p.ProcessFork.Child, i)))
 	case schema.NetworkConnect:
@@ -36,8 +36,20 @@ func describe(b *batch.Batch, row batch.Row) string {
 	}
 }
 
-func describeExit(e *weirv1.ProcessExit, i int) string {
-	after := duration(schema.At(e.LifetimeUs, i))
+// execArguments are the event's own, or else its process's: that has short ones whole.
+func execArguments(b *batch.Batch, row batch.Row) []byte {
+	if own := b.Text(schema.At(b.Proto().ProcessExec.Arguments, row.GroupRow)); len(own) > 0 {
+		return own
+	}
+	if actor := schema.At(b.Proto().Common.Process, row.Index); actor > 0 {
+		return b.Text(schema.At(b.Proto().Processes.GetArguments(), int(actor-1)))
+	}
+	return nil
+}
+
+func describeExit(b *batch.Batch, row batch.Row) string {
+	e, i := b.Proto().ProcessExit, row.GroupRow
+	after := lifetime(b, row.Index)
 	signal := syscall.Signal(schema.At(e.Signal, i))
 	switch {
 	case signal != 0 && schema.At(e.CoreDumped, i):
@@ -46,6 +58,15 @@ func describeExit(e *weirv1.ProcessExit, i int) string {
 		return fmt.Sprintf("%s after %s", unix.SignalName(signal), after)
 	}
 	return fmt.Sprintf("exit %d after %s", schema.At(e.ExitCode, i), after)
+}
+
+// lifetime is from the actor's start to the event.
+func lifetime(b *batch.Batch, row int) string {
+	actor := schema.At(b.Proto().Common.Process, row)
+	if actor == 0 {
+		return "?"
+	}
+	return duration(uint64(b.BootTime(row)) - uint64(b.Proto().Processes.GetStartUs()[actor-1]))
 }
 
 func describeConnect(b *batch.Batch, c *weirv1.NetworkConnect, i int) string {

@@ -25,6 +25,7 @@ func filled(t *testing.T) *batch.Batch {
 	parent := d.AddProcess(batch.ProcessEntry{Key: schema.ProcessKey{TGID: 10, Start: 1}, Executable: []byte("/bin/sh")})
 	process := d.AddProcess(batch.ProcessEntry{
 		Key: schema.ProcessKey{TGID: 4711, Start: 2}, Parent: parent, Executable: []byte("/tmp/\x1b[31mred"),
+		Arguments: []byte("red\x00two words\x00new\nline\x00"),
 	})
 	event := batch.Event{Process: process, Credentials: d.Credentials(batch.Credentials{UserName: "ada"})}
 	at := func(kind *schema.Kind) {
@@ -32,12 +33,10 @@ func filled(t *testing.T) *batch.Batch {
 		d.Append(event)
 	}
 	at(schema.ProcessExec)
-	exec := d.Columns().ProcessExec
-	exec.Arguments = append(exec.Arguments, d.Text([]byte("red\x00two words\x00new\nline\x00")))
+	event.Time = 1_234_569
 	at(schema.ProcessExit)
 	exit := d.Columns().ProcessExit
 	exit.Signal = append(exit.Signal, 9)
-	exit.LifetimeUs = append(exit.LifetimeUs, 1_234_567)
 	at(schema.NetworkConnect)
 	connect := d.Columns().NetworkConnect
 	connect.Source = append(connect.Source, d.Address(netip.MustParseAddr("::1")))

@@ -747,7 +747,11 @@ type LaneBalance struct {
 	// The runs whose batches the lane has, the one that began last at the end; old ones are left out.
 	Runs []*LaneRun `protobuf:"bytes,7,rep,name=runs,proto3" json:"runs,omitempty"`
 	// Rows that the lane's configuration leaves out, by kind.
-	Filtered      map[string]uint64 `protobuf:"bytes,8,rep,name=filtered,proto3" json:"filtered,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Filtered map[string]uint64 `protobuf:"bytes,8,rep,name=filtered,proto3" json:"filtered,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Rows that the books had before the first batch that the lane was given, by kind: not the lane's to deliver.
+	Before map[string]uint64 `protobuf:"bytes,9,rep,name=before,proto3" json:"before,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Offset in weir.batches up to which before is still counted down by what the lane is given.
+	BeforeOffset  int64 `protobuf:"varint,10,opt,name=before_offset,json=beforeOffset,proto3" json:"before_offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -836,6 +840,20 @@ func (x *LaneBalance) GetFiltered() map[string]uint64 {
 		return x.Filtered
 	}
 	return nil
+}
+
+func (x *LaneBalance) GetBefore() map[string]uint64 {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *LaneBalance) GetBeforeOffset() int64 {
+	if x != nil {
+		return x.BeforeOffset
+	}
+	return 0
 }
 
 // LaneRun is which batches of one run a lane has: one that it has is a duplicate.
@@ -993,7 +1011,7 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"7\n" +
 	"\vNumberRange\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\x04R\x04last\"\x90\x05\n" +
+	"\x04last\x18\x02 \x01(\x04R\x04last\"\xaa\x06\n" +
 	"\vLaneBalance\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\fR\x06hostId\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x12!\n" +
@@ -1002,7 +1020,10 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\tduplicate\x18\x05 \x03(\v2#.weir.v1.LaneBalance.DuplicateEntryR\tduplicate\x12K\n" +
 	"\rdead_lettered\x18\x06 \x03(\v2&.weir.v1.LaneBalance.DeadLetteredEntryR\fdeadLettered\x12$\n" +
 	"\x04runs\x18\a \x03(\v2\x10.weir.v1.LaneRunR\x04runs\x12>\n" +
-	"\bfiltered\x18\b \x03(\v2\".weir.v1.LaneBalance.FilteredEntryR\bfiltered\x1a<\n" +
+	"\bfiltered\x18\b \x03(\v2\".weir.v1.LaneBalance.FilteredEntryR\bfiltered\x128\n" +
+	"\x06before\x18\t \x03(\v2 .weir.v1.LaneBalance.BeforeEntryR\x06before\x12#\n" +
+	"\rbefore_offset\x18\n" +
+	" \x01(\x03R\fbeforeOffset\x1a<\n" +
 	"\x0eDeliveredEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a<\n" +
@@ -1013,6 +1034,9 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a;\n" +
 	"\rFilteredEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a9\n" +
+	"\vBeforeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"s\n" +
 	"\aLaneRun\x12\x15\n" +
@@ -1032,7 +1056,7 @@ func file_weir_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_weir_v1_ledger_proto_rawDescData
 }
 
-var file_weir_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_weir_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_weir_v1_ledger_proto_goTypes = []any{
 	(*Ledger)(nil),      // 0: weir.v1.Ledger
 	(*ProgramSums)(nil), // 1: weir.v1.ProgramSums
@@ -1052,6 +1076,7 @@ var file_weir_v1_ledger_proto_goTypes = []any{
 	nil,                 // 15: weir.v1.LaneBalance.DuplicateEntry
 	nil,                 // 16: weir.v1.LaneBalance.DeadLetteredEntry
 	nil,                 // 17: weir.v1.LaneBalance.FilteredEntry
+	nil,                 // 18: weir.v1.LaneBalance.BeforeEntry
 }
 var file_weir_v1_ledger_proto_depIdxs = []int32{
 	1,  // 0: weir.v1.Ledger.programs:type_name -> weir.v1.ProgramSums
@@ -1070,12 +1095,13 @@ var file_weir_v1_ledger_proto_depIdxs = []int32{
 	16, // 13: weir.v1.LaneBalance.dead_lettered:type_name -> weir.v1.LaneBalance.DeadLetteredEntry
 	7,  // 14: weir.v1.LaneBalance.runs:type_name -> weir.v1.LaneRun
 	17, // 15: weir.v1.LaneBalance.filtered:type_name -> weir.v1.LaneBalance.FilteredEntry
-	5,  // 16: weir.v1.LaneRun.missing:type_name -> weir.v1.NumberRange
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	18, // 16: weir.v1.LaneBalance.before:type_name -> weir.v1.LaneBalance.BeforeEntry
+	5,  // 17: weir.v1.LaneRun.missing:type_name -> weir.v1.NumberRange
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_ledger_proto_init() }
@@ -1089,7 +1115,7 @@ func file_weir_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weir_v1_ledger_proto_rawDesc), len(file_weir_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

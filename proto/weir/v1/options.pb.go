@@ -420,7 +420,9 @@ type Kind struct {
 	// Who makes the event.
 	Origin Origin `protobuf:"varint,8,opt,name=origin,proto3,enum=weir.v1.Origin" json:"origin,omitempty"`
 	// What every event of the kind has.
-	Constants     []*Constant `protobuf:"bytes,9,rep,name=constants,proto3" json:"constants,omitempty"`
+	Constants []*Constant `protobuf:"bytes,9,rep,name=constants,proto3" json:"constants,omitempty"`
+	// The event ends its actor: event.start is the actor's start, and event.duration what has passed since.
+	EndsProcess   bool `protobuf:"varint,10,opt,name=ends_process,json=endsProcess,proto3" json:"ends_process,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -516,6 +518,13 @@ func (x *Kind) GetConstants() []*Constant {
 		return x.Constants
 	}
 	return nil
+}
+
+func (x *Kind) GetEndsProcess() bool {
+	if x != nil {
+		return x.EndsProcess
+	}
+	return false
 }
 
 // Constant is a value that every event of a kind has.
@@ -829,7 +838,7 @@ var File_weir_v1_options_proto protoreflect.FileDescriptor
 
 const file_weir_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\x15weir/v1/options.proto\x12\aweir.v1\x1a google/protobuf/descriptor.proto\"\x9f\x02\n" +
+	"\x15weir/v1/options.proto\x12\aweir.v1\x1a google/protobuf/descriptor.proto\"\xc2\x02\n" +
 	"\x04Kind\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bcategory\x18\x02 \x03(\tR\bcategory\x12\x12\n" +
@@ -841,7 +850,9 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"ocsf_class\x18\x06 \x01(\rR\tocsfClass\x12#\n" +
 	"\rocsf_activity\x18\a \x01(\rR\focsfActivity\x12'\n" +
 	"\x06origin\x18\b \x01(\x0e2\x0f.weir.v1.OriginR\x06origin\x12/\n" +
-	"\tconstants\x18\t \x03(\v2\x11.weir.v1.ConstantR\tconstants\"F\n" +
+	"\tconstants\x18\t \x03(\v2\x11.weir.v1.ConstantR\tconstants\x12!\n" +
+	"\fends_process\x18\n" +
+	" \x01(\bR\vendsProcess\"F\n" +
 	"\bConstant\x12\x10\n" +
 	"\x03ecs\x18\x01 \x01(\tR\x03ecs\x12\x12\n" +
 	"\x04ocsf\x18\x02 \x01(\tR\x04ocsf\x12\x14\n" +

@@ -26,11 +26,11 @@ const (
 // A process has begun to run another program. The actor's entry is the process after it: its exec_count counts this exec.
 type ProcessExec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The arguments, up to 4 KiB, from the new program's memory.
+	// The arguments, up to 4 KiB, from the new program's memory, where the process's entry does not have them whole.
 	Arguments []uint32 `protobuf:"varint,1,rep,packed,name=arguments,proto3" json:"arguments,omitempty"`
 	// How many arguments there were: linux_binprm.argc.
 	ArgumentCount []uint32 `protobuf:"varint,2,rep,packed,name=argument_count,json=argumentCount,proto3" json:"argument_count,omitempty"`
-	// Bytes of all arguments with their NUL bytes: mm.arg_end - mm.arg_start.
+	// Bytes of all arguments with their NUL bytes, where there are more than arguments has: mm.arg_end - mm.arg_start.
 	ArgumentsBytes []uint32 `protobuf:"varint,3,rep,packed,name=arguments_bytes,json=argumentsBytes,proto3" json:"arguments_bytes,omitempty"`
 	// The path that exec was given: linux_binprm.filename; of a script, the script.
 	Filename []uint32 `protobuf:"varint,4,rep,packed,name=filename,proto3" json:"filename,omitempty"`
@@ -50,6 +50,8 @@ type ProcessExec struct {
 	Memfd []bool `protobuf:"varint,11,rep,packed,name=memfd,proto3" json:"memfd,omitempty"`
 	// The exec gained credentials or capabilities: linux_binprm.secureexec.
 	Secure []bool `protobuf:"varint,12,rep,packed,name=secure,proto3" json:"secure,omitempty"`
+	// There were more arguments than arguments has.
+	ArgumentsCut []bool `protobuf:"varint,14,rep,packed,name=arguments_cut,json=argumentsCut,proto3" json:"arguments_cut,omitempty"`
 	// Working directory's first parts are missing: the walk's bound was reached.
 	WorkingDirectoryCut []bool `protobuf:"varint,13,rep,packed,name=working_directory_cut,json=workingDirectoryCut,proto3" json:"working_directory_cut,omitempty"`
 	unknownFields       protoimpl.UnknownFields
@@ -170,6 +172,13 @@ func (x *ProcessExec) GetSecure() []bool {
 	return nil
 }
 
+func (x *ProcessExec) GetArgumentsCut() []bool {
+	if x != nil {
+		return x.ArgumentsCut
+	}
+	return nil
+}
+
 func (x *ProcessExec) GetWorkingDirectoryCut() []bool {
 	if x != nil {
 		return x.WorkingDirectoryCut
@@ -185,9 +194,7 @@ type ProcessExit struct {
 	// The signal that ended it.
 	Signal []uint32 `protobuf:"varint,2,rep,packed,name=signal,proto3" json:"signal,omitempty"`
 	// Memory was dumped.
-	CoreDumped []bool `protobuf:"varint,3,rep,packed,name=core_dumped,json=coreDumped,proto3" json:"core_dumped,omitempty"`
-	// From start to end.
-	LifetimeUs    []uint64 `protobuf:"varint,4,rep,packed,name=lifetime_us,json=lifetimeUs,proto3" json:"lifetime_us,omitempty"`
+	CoreDumped    []bool `protobuf:"varint,3,rep,packed,name=core_dumped,json=coreDumped,proto3" json:"core_dumped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -239,13 +246,6 @@ func (x *ProcessExit) GetSignal() []uint32 {
 func (x *ProcessExit) GetCoreDumped() []bool {
 	if x != nil {
 		return x.CoreDumped
-	}
-	return nil
-}
-
-func (x *ProcessExit) GetLifetimeUs() []uint64 {
-	if x != nil {
-		return x.LifetimeUs
 	}
 	return nil
 }
@@ -309,14 +309,14 @@ var File_weir_v1_process_proto protoreflect.FileDescriptor
 
 const file_weir_v1_process_proto_rawDesc = "" +
 	"\n" +
-	"\x15weir/v1/process.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\x8e\a\n" +
+	"\x15weir/v1/process.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\xd0\a\n" +
 	"\vProcessExec\x12F\n" +
 	"\targuments\x18\x01 \x03(\rB(\xe2\xe0\x18$\n" +
 	"\fprocess.args\x12\x10process.cmd_line\x18\x028\x03R\targuments\x12A\n" +
 	"\x0eargument_count\x18\x02 \x03(\rB\x1a\xe2\xe0\x18\x16\n" +
-	"\x12process.args_count0\x01R\rargumentCount\x12L\n" +
-	"\x0farguments_bytes\x18\x03 \x03(\rB#\xe2\xe0\x18\x1f\n" +
-	"\x14weir.exec.args_bytes0\x01B\x05bytesR\x0eargumentsBytes\x126\n" +
+	"\x12process.args_count0\x01R\rargumentCount\x12J\n" +
+	"\x0farguments_bytes\x18\x03 \x03(\rB!\xe2\xe0\x18\x1d\n" +
+	"\x14weir.exec.args_bytesB\x05bytesR\x0eargumentsBytes\x126\n" +
 	"\bfilename\x18\x04 \x03(\rB\x1a\xe2\xe0\x18\x16\n" +
 	"\x12weir.exec.filename\x18\x01R\bfilename\x12?\n" +
 	"\vinterpreter\x18\x05 \x03(\rB\x1d\xe2\xe0\x18\x19\n" +
@@ -335,10 +335,12 @@ const file_weir_v1_process_proto_rawDesc = "" +
 	"\x05memfd\x18\v \x03(\bB\x15\xe2\xe0\x18\x11\n" +
 	"\x0fweir.exec.memfdR\x05memfd\x12.\n" +
 	"\x06secure\x18\f \x03(\bB\x16\xe2\xe0\x18\x12\n" +
-	"\x10weir.exec.secureR\x06secure\x12Y\n" +
+	"\x10weir.exec.secureR\x06secure\x12B\n" +
+	"\rarguments_cut\x18\x0e \x03(\bB\x1d\xe2\xe0\x18\x19\n" +
+	"\x15weir.process.args_cut0\x01R\fargumentsCut\x12Y\n" +
 	"\x15working_directory_cut\x18\r \x03(\bB%\xe2\xe0\x18!\n" +
 	"\x1fweir.exec.working_directory_cutR\x13workingDirectoryCut:/\xe2\xe0\x18+\n" +
-	"\fprocess.exec\x12\aprocess\x1a\x05start\"\x04exec0\xef\a8\x01@\x01\"\xb1\x02\n" +
+	"\fprocess.exec\x12\aprocess\x1a\x05start\"\x04exec0\xef\a8\x01@\x01\"\xf1\x01\n" +
 	"\vProcessExit\x12A\n" +
 	"\texit_code\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\x11process.exit_code\x12\texit_code0\x01R\bexitCode\x120\n" +
@@ -347,11 +349,8 @@ const file_weir_v1_process_proto_rawDesc = "" +
 	"R\x06signal\x12<\n" +
 	"\vcore_dumped\x18\x03 \x03(\bB\x1b\xe2\xe0\x18\x17\n" +
 	"\x15weir.exit.core_dumpedR\n" +
-	"coreDumped\x12@\n" +
-	"\vlifetime_us\x18\x04 \x03(\x04B\x1f\xe2\xe0\x18\x1b\n" +
-	"\x0eevent.duration\x18\b0\x018\x05B\x03µsR\n" +
-	"lifetimeUs:-\xe2\xe0\x18)\n" +
-	"\fprocess.exit\x12\aprocess\x1a\x03end\"\x04exit0\xef\a8\x02@\x01\"\x8b\x01\n" +
+	"coreDumped:/\xe2\xe0\x18+\n" +
+	"\fprocess.exit\x12\aprocess\x1a\x03end\"\x04exit0\xef\a8\x02@\x01P\x01\"\x8b\x01\n" +
 	"\vProcessFork\x12\x1e\n" +
 	"\x05child\x18\x01 \x03(\rB\b\xe2\xe0\x18\x04\x18\x04(\x03R\x05child\x12+\n" +
 	"\x05flags\x18\x02 \x03(\x04B\x15\xe2\xe0\x18\x11\n" +
