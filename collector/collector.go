@@ -212,7 +212,7 @@ func (c *Collector) newLoop() (*loop, error) {
 func (c *Collector) emptied(ctx context.Context) error {
 	for {
 		stats := c.spool.Stats()
-		if stats.Batches == 0 {
+		if !stats.Unsent {
 			return nil
 		}
 		select {
