@@ -138,6 +138,23 @@ func TestRefusedRowsAreDeadLettersAndInTheBalance(t *testing.T) {
 	want(t, "difference", 0, s.balance(h).Table().Sum())
 }
 
+// TestASinkThatIsAddedLaterOwesNothing has retention take the first enriched batch before there is a sink.
+func TestASinkThatIsAddedLaterOwesNothing(t *testing.T) {
+	s, h := newStage(t), newHost(t, "web")
+	s.produce(h.batch(1), h.batch(1), h.batch(1))
+	s.play()
+	s.retain(kafka.Enriched, 1)
+	out := &memory{}
+	s.deliver("siem", out)
+	s.play()
+	s.produce(h.batch(1), h.stop())
+	s.play()
+	want(t, "rows at the sink", map[string]int{"web process.exit": 3, "web weir.stopped": 1}, out.counts())
+	lane := s.balance(h).Lanes[0]
+	want(t, "rows before the sink", map[string]uint64{"process.exit": 1}, lane.GetBefore())
+	want(t, "difference", 0, s.balance(h).Table().Sum())
+}
+
 func TestKindsChooseWhatALaneIsFor(t *testing.T) {
 	s, h := newStage(t), newHost(t, "web")
 	out := &memory{}
@@ -227,7 +244,7 @@ func TestWhatRetentionTookIsALoss(t *testing.T) {
 	for range 4 {
 		s.produce(h.batch(1))
 	}
-	s.retain(3)
+	s.retain(kafka.Batches, 3)
 	s.play()
 	want(t, "enriched", []string{"web/1-1 none", "loss: 0 topic", "web/4-4 none", "gap: gap 2-3", "web/5-5 none"}, s.enriched())
 }

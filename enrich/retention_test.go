@@ -24,8 +24,8 @@ func idsOf(t *testing.T, r kafka.Record) (ids []schema.EventID) {
 	return ids
 }
 
-// retain does to weir.batches what retention does: of each partition that has records, the first n go.
-func (s *stage) retain(n int64) {
+// retain does to a topic what retention does: of each partition that has records, the first n go.
+func (s *stage) retain(topic string, n int64) {
 	s.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.cluster.ListenAddrs()...))
 	if err != nil {
@@ -33,16 +33,16 @@ func (s *stage) retain(n int64) {
 	}
 	defer client.Close()
 	for p := range partitions {
-		end, err := s.client.End(s.t.Context(), kafka.Batches, p)
+		end, err := s.client.End(s.t.Context(), topic, p)
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		part := kmsg.NewDeleteRecordsRequestTopicPartition()
 		part.Partition, part.Offset = int32(p), min(n, end)
-		topic := kmsg.NewDeleteRecordsRequestTopic()
-		topic.Topic, topic.Partitions = kafka.Batches, append(topic.Partitions, part)
+		of := kmsg.NewDeleteRecordsRequestTopic()
+		of.Topic, of.Partitions = topic, append(of.Partitions, part)
 		request := kmsg.NewPtrDeleteRecordsRequest()
-		request.Topics = append(request.Topics, topic)
+		request.Topics = append(request.Topics, of)
 		response, err := request.RequestWith(s.t.Context(), client)
 		if err != nil || response.Topics[0].Partitions[0].ErrorCode != 0 {
 			s.t.Fatalf("delete records: %v %+v", err, response)

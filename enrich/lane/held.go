@@ -21,6 +21,10 @@ type held struct {
 	offset int64
 	runs   []*run // in the order in which they began
 	tally  sink.Tally
+	// before is rows that the books had when the lane met the host, less those among them that the lane is
+	// given: up to beforeOffset, in weir.batches.
+	before       sink.Counts
+	beforeOffset int64
 }
 
 type run struct {
@@ -29,9 +33,31 @@ type run struct {
 }
 
 func newHeld(host schema.HostID, lane string) *held {
-	return &held{host: host, lane: lane, tally: sink.Tally{
+	return &held{host: host, lane: lane, before: sink.Counts{}, beforeOffset: -1, tally: sink.Tally{
 		Delivered: sink.Counts{}, Duplicate: sink.Counts{}, DeadLettered: sink.Counts{}, Filtered: sink.Counts{},
 	}}
+}
+
+// meet is newHeld of a host whose books are older than what the lane has of it: a sink that is added later
+// owes nothing of what weir.enriched had forgotten by then.
+func meet(books *weirv1.HostBalance, lane string) (*held, bool) {
+	if len(books.GetHostId()) != len(schema.HostID{}) {
+		return nil, false
+	}
+	h := newHeld(schema.HostID(books.GetHostId()), lane)
+	maps.Copy(h.before, books.GetReceived())
+	h.beforeOffset = books.GetInputOffset()
+	return h, true
+}
+
+// given takes the rows of a batch, read from weir.batches at this offset, out of what was before.
+func (h *held) given(rows []*weirv1.Group, offset int64) {
+	if offset > h.beforeOffset {
+		return
+	}
+	for _, g := range rows {
+		h.before[g.GetKind()] -= min(h.before[g.GetKind()], uint64(g.GetRows()))
+	}
 }
 
 // enter notes the batch at offset, and reports whether the lane did not have it yet.
@@ -83,6 +109,7 @@ func (h *held) state() *weirv1.LaneBalance {
 		HostId: h.host[:], Lane: h.lane, InputOffset: h.offset,
 		Delivered: h.tally.Delivered, Duplicate: h.tally.Duplicate,
 		DeadLettered: h.tally.DeadLettered, Filtered: h.tally.Filtered,
+		Before: h.before, BeforeOffset: h.beforeOffset,
 	}
 	for _, r := range h.runs {
 		p.Runs = append(p.Runs, &weirv1.LaneRun{RunId: r.id[:], BatchNumber: r.numbers.Last, Missing: r.numbers.Ranges()})
@@ -96,7 +123,8 @@ func load(p *weirv1.LaneBalance) (*held, bool) {
 		return nil, false
 	}
 	h := newHeld(schema.HostID(p.GetHostId()), p.GetLane())
-	h.offset = p.GetInputOffset()
+	h.offset, h.beforeOffset = p.GetInputOffset(), p.GetBeforeOffset()
+	maps.Copy(h.before, p.GetBefore())
 	maps.Copy(h.tally.Delivered, p.GetDelivered())
 	maps.Copy(h.tally.Duplicate, p.GetDuplicate())
 	maps.Copy(h.tally.DeadLettered, p.GetDeadLettered())

@@ -20,7 +20,7 @@ func TestABalanceSurvivesItsRecord(t *testing.T) {
 	h.add(sink.Tally{Delivered: sink.Counts{"process.exec": 2}, Filtered: sink.Counts{"process.exit": 1}})
 	h.add(sink.Tally{Delivered: sink.Counts{"process.exec": 1}, DeadLettered: sink.Counts{"process.exec": 1}})
 	want := &weirv1.LaneBalance{
-		HostId: append([]byte{1}, make([]byte, 15)...), Lane: "siem", InputOffset: 7,
+		HostId: append([]byte{1}, make([]byte, 15)...), Lane: "siem", InputOffset: 7, BeforeOffset: -1,
 		Delivered:    map[string]uint64{"process.exec": 3},
 		DeadLettered: map[string]uint64{"process.exec": 1},
 		Filtered:     map[string]uint64{"process.exit": 1},

@@ -108,18 +108,29 @@ func (l *Lane) bury(ctx context.Context, rows []sink.DeadRow) error {
 
 // open takes a partition over, with what is known of its hosts.
 func (l *Lane) open(ctx context.Context, _ string, number int) (kafka.Handler, error) {
-	list, err := balance.Lane(ctx, l.Client, number, l.Name, l.log)
+	books, err := balance.Hosts(ctx, l.Client, number, l.log)
+	if err != nil {
+		return nil, fmt.Errorf("lane %s: %w", l.Name, err)
+	}
+	lanes, err := balance.Lane(ctx, l.Client, number, l.Name, l.log)
 	if err != nil {
 		return nil, fmt.Errorf("lane %s: %w", l.Name, err)
 	}
 	p := &partition{lane: l, number: number, hosts: map[schema.HostID]*held{}}
-	for _, state := range list {
-		b, ok := load(state)
-		if !ok {
-			l.log.Error("balance has ids of a wrong length; its host begins anew", "partition", number)
-			continue
-		}
-		p.hosts[b.host] = b
+	for _, b := range books {
+		p.holds(meet(b, l.Name))
+	}
+	for _, b := range lanes {
+		p.holds(load(b))
 	}
 	return p, nil
+}
+
+// holds enters a host that was loaded, in place of what there was of it.
+func (p *partition) holds(h *held, ok bool) {
+	if !ok {
+		p.lane.log.Error("balance has ids of a wrong length; its host begins anew", "partition", p.number)
+		return
+	}
+	p.hosts[h.host] = h
 }

@@ -93,6 +93,7 @@ func (p *partition) take(ctx context.Context, r kafka.Record) error {
 		p.lane.Metrics.batch(p.lane.Name, "duplicate")
 		return nil
 	}
+	h.given(b.Groups(), known.GetOffset())
 	documents := p.lane.Encoder.Batch(b, known)
 	p.documents = append(p.documents, documents)
 	p.batches = append(p.batches, &sink.Batch{

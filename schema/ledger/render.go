@@ -68,6 +68,7 @@ func laneColumns(i int, name string) []column {
 		rareColumn(name+" had", func(r Row) uint64 { return r.Lanes[i].Duplicate }),
 		rareColumn(name+" refused", func(r Row) uint64 { return r.Lanes[i].DeadLettered }),
 		rareColumn(name+" left out", func(r Row) uint64 { return r.Lanes[i].Filtered }),
+		rareColumn("before "+name, func(r Row) uint64 { return r.Lanes[i].Before }),
 	}
 }
 

@@ -35,9 +35,10 @@ type Lane struct {
 	Duplicate    uint64 // the destination had it already
 	DeadLettered uint64 // the destination refused it: it is in weir.deadletter
 	Filtered     uint64 // the lane leaves it out, as configured
+	Before       uint64 // it was there before the lane began
 }
 
-func (l Lane) sum() uint64 { return l.Delivered + l.Duplicate + l.DeadLettered + l.Filtered }
+func (l Lane) sum() uint64 { return l.Delivered + l.Duplicate + l.DeadLettered + l.Filtered + l.Before }
 
 // TableOf makes the table of a host from its balance and those of its lanes. The host's sums are held against
 // the run that told them.
@@ -62,6 +63,7 @@ func TableOf(host *weirv1.HostBalance, lanes []*weirv1.LaneBalance) Table {
 				Duplicate:    l.GetDuplicate()[kind],
 				DeadLettered: l.GetDeadLettered()[kind],
 				Filtered:     l.GetFiltered()[kind],
+				Before:       l.GetBefore()[kind],
 			})
 		}
 		t.Rows = append(t.Rows, row)

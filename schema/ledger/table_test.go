@@ -54,6 +54,10 @@ func TestTheDifferenceIsWhatNobodyCanPlace(t *testing.T) {
 		"a batch is missing":     {func(h *weirv1.HostBalance, _ []*weirv1.LaneBalance) { h.Runs[1].Received["process.exec"] -= 10 }, 10},
 		"a lane is short of two": {func(_ *weirv1.HostBalance, l []*weirv1.LaneBalance) { l[0].Delivered["process.exec"] -= 2 }, 2},
 		"a lane made three up":   {func(_ *weirv1.HostBalance, l []*weirv1.LaneBalance) { l[1].Delivered["process.exec"] += 3 }, 3},
+		"a lane began later": {func(h *weirv1.HostBalance, l []*weirv1.LaneBalance) {
+			l[0].Delivered["process.exec"] -= 40
+			l[0].Before = map[string]uint64{"process.exec": 40}
+		}, 0},
 		"two faults are not set off": {func(h *weirv1.HostBalance, l []*weirv1.LaneBalance) {
 			l[0].Delivered["process.exec"]++
 			l[1].Delivered["process.exec"]--
