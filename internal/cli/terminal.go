@@ -9,16 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// IsTerminal reports whether w is a terminal.
-func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
-}
-
 // Width returns the columns of the terminal that w is, or 0 where it is none.
 func Width(w io.Writer) int {
 	f, ok := w.(*os.File)

@@ -26,7 +26,8 @@ import (
 	"github.com/weirproject/weir/internal/config"
 )
 
-// Config says where metrics and health are served.
+// Config says where metrics and health are served. Its zero value is the default: a port is opened where
+// someone wants it.
 type Config struct {
 	// Address and port, such as 127.0.0.1:9273, at which /metrics and /healthz are served. Without it they
 	// are not.
@@ -35,9 +36,6 @@ type Config struct {
 	// who they are.
 	AllowRemote bool `yaml:"allow_remote"`
 }
-
-// Default serves nothing: a port is opened where someone wants it.
-func Default() Config { return Config{} }
 
 // Validate refuses to serve beyond this machine by accident.
 func (c *Config) Validate() error {
