@@ -10,8 +10,8 @@ import (
 	"github.com/weirproject/weir/internal/config"
 )
 
-// Version returns the version that the program was built from, such as "v0.1.0", or "devel" with the
-// commit where no version is tagged.
+// Version returns what the go command stamped into the program: the tag that it was built from, such as
+// "v0.1.0", or a pseudo-version with the commit; "devel" where it stamped neither (-buildvcs=false).
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
