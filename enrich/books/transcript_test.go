@@ -49,7 +49,7 @@ func play(t *testing.T, file string) {
 	}
 	s := &scene{t: t, books: New()}
 	var got []string
-	for _, block := range strings.Split(strings.TrimRight(string(want), "\n"), "\n\n") {
+	for block := range strings.SplitSeq(strings.TrimRight(string(want), "\n"), "\n\n") {
 		script, _, isCommand := strings.Cut(block, "\n----")
 		if !isCommand {
 			got = append(got, block)
