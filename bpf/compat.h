@@ -24,6 +24,15 @@ static __always_inline __u32 audit_session(struct task_struct *task)
 	return bpf_core_field_exists(task->sessionid) ? BPF_CORE_READ(task, sessionid) : ~0U;
 }
 
+/* kernel_cap_t is two words of 32 bits up to 6.2 and one of 64 from 6.3 on: on little endian the same bytes. */
+static __always_inline __u64 effective_capabilities(const struct cred *cred)
+{
+	__u64 effective = 0;
+
+	bpf_core_read(&effective, sizeof(effective), &cred->cap_effective);
+	return effective;
+}
+
 /* struct pid's numbers are an array of one up to 6.4, and a flexible one from 6.5 on: the innermost is
  * beyond what CO-RE would let an index reach.
  */

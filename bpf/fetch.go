@@ -47,12 +47,14 @@ func addThenLoad(first asm.Instruction) asm.Instructions {
 
 // FetchProbe is a program that only loads where atomic instructions return values.
 func FetchProbe() *ebpf.ProgramSpec {
+	fetch := asm.FetchAdd.Mem(asm.RFP, asm.R0, asm.DWord, -8)
+	fetch.Constant = int64(asm.FetchAdd >> 8) // cilium/ebpf 0.22 writes an addition without it
 	return &ebpf.ProgramSpec{
 		Type: ebpf.SocketFilter,
 		Instructions: asm.Instructions{
 			asm.Mov.Imm(asm.R0, 0),
 			asm.StoreMem(asm.RFP, -8, asm.R0, asm.DWord),
-			asm.FetchAdd.Mem(asm.RFP, asm.R0, asm.DWord, -8),
+			fetch,
 			asm.Return(),
 		},
 		License: "Dual BSD/GPL",

@@ -66,7 +66,7 @@ typedef struct {
 	unsigned int val;
 } kgid_t;
 typedef struct {
-	__u64 val; /* two words of 32 bits before 6.3: the same bytes, as both machines are little endian */
+	__u64 val;
 } kernel_cap_t;
 struct cred {
 	kuid_t uid, euid;

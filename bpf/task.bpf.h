@@ -40,7 +40,7 @@ static __always_inline void fill_actor(struct actor *a, struct task_struct *task
 	struct cgroup *cgroup = cgroup_of(task);
 
 	a->key = key_of(task);
-	a->effective = BPF_CORE_READ(cred, cap_effective.val);
+	a->effective = effective_capabilities(cred);
 	a->cgroup = BPF_CORE_READ(cgroup, kn, id);
 	a->tid = BPF_CORE_READ(task, pid);
 	a->uid = BPF_CORE_READ(cred, uid.val);
