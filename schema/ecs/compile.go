@@ -1,6 +1,9 @@
 package ecs
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // object compiles an object: what one cached source gives becomes one step, in the place of its first
 // member; the rest follows one by one.
@@ -23,18 +26,20 @@ func (c *compiler) object(open string, members []*node) *object {
 // owned compiles the members that all come from one source.
 func (c *compiler) owned(from source, members []*node) step {
 	var steps []step
-	key := fmt.Sprint(from)
+	var name strings.Builder
+	fmt.Fprint(&name, from)
 	for _, n := range members {
 		if owner, ok := n.owner(); ok && owner == from {
 			steps = append(steps, c.whole(n))
 			for s := range n.each {
-				key += fmt.Sprintf(" %s#%d", s.path, s.id)
+				fmt.Fprintf(&name, " %s#%d", s.path, s.id)
 			}
 		}
 	}
 	if from == fromKind {
 		return render(steps)
 	}
+	key := name.String()
 	if c.known[key] == nil {
 		c.known[key] = &fragment{id: len(c.fragments), from: from, steps: steps}
 		c.fragments = append(c.fragments, c.known[key])

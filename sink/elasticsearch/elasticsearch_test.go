@@ -3,6 +3,7 @@ package elasticsearch
 import (
 	"bytes"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -80,9 +81,7 @@ func statesOf(verdicts []sink.Verdict) map[sink.State]int {
 // answer gives every request the same status.
 func answer(status int, header http.Header) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, _ *http.Request) bool {
-		for k, v := range header {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), header)
 		fail(w, status, "some_exception", "the server's words")
 		return true
 	}

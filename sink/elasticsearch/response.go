@@ -161,13 +161,14 @@ type failure struct {
 
 // text is one line for people. The innermost cause says most.
 func (f *failure) text() string {
-	s := cut(f.Type + ": " + f.Reason)
+	var s strings.Builder
+	s.WriteString(cut(f.Type + ": " + f.Reason))
 	for c := f.CausedBy; c != nil; c = c.CausedBy {
 		if c.CausedBy == nil {
-			s += ": " + cut(c.Type+": "+c.Reason)
+			s.WriteString(": " + cut(c.Type+": "+c.Reason))
 		}
 	}
-	return s
+	return s.String()
 }
 
 func cut(s string) string {
