@@ -84,11 +84,14 @@ func watch(t *testing.T, cfg Config) *watcher {
 }
 
 // drain reads what the ring holds now.
-func (w *watcher) drain() {
+func (w *watcher) drain() { w.read(time.Unix(1, 0)) }
+
+// read reads until the ring is empty and the deadline has passed.
+func (w *watcher) read(deadline time.Time) {
 	w.Helper()
 	var record ringbuf.Record
+	w.reader.SetDeadline(deadline)
 	for {
-		w.reader.SetDeadline(time.Now().Add(-time.Second))
 		err := w.reader.ReadInto(&record)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return
@@ -113,12 +116,12 @@ func aligned(raw []byte) []byte {
 // until reads the ring until find returns something, and returns that.
 func until[S any](w *watcher, what string, find func(*events) *S) *S {
 	w.Helper()
+	w.drain()
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
-		w.drain()
 		if s := find(&w.seen); s != nil {
 			return s
 		}
-		time.Sleep(time.Millisecond)
+		w.read(time.Now().Add(time.Millisecond)) // a few samples wake nobody: the reader looks by itself
 	}
 	w.Fatalf("%s did not come", what)
 	return nil

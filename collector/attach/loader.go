@@ -87,7 +87,11 @@ func (l *loader) cover(kind bpf.Kind) Coverage {
 // take attaches all of the rung's programs.
 func (l *loader) take(rung bpf.Rung) error {
 	for _, p := range rung.Programs {
-		if err := l.attach(p); err != nil {
+		err := l.attach(p)
+		if err != nil && len(rung.Programs) > 1 {
+			return fmt.Errorf("%s: %w", p.Hook, err)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -103,8 +107,8 @@ func (l *loader) attach(p bpf.Program) error {
 	}
 	attached, err := l.try(p)
 	if err != nil {
-		l.refused[p.Name] = fmt.Errorf("%s: %w", p.Hook, err)
-		return l.refused[p.Name]
+		l.refused[p.Name] = err
+		return err
 	}
 	l.programs[p.Name] = attached
 	return nil

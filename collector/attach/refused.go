@@ -61,10 +61,14 @@ func lockedDown() bool {
 	return err == nil && strings.Contains(string(state), "[confidentiality]")
 }
 
-// short leaves out the verifier's log but for its last line.
+// short leaves out what helps nobody who reads it: the verifier's log but for its last line, and the advice to
+// raise a limit that weir has raised already.
 func short(err error) error {
 	if e, ok := errors.AsType[*ebpf.VerifierError](err); ok {
 		return fmt.Errorf("load program: %w", e)
+	}
+	if errors.Is(err, unix.EPERM) {
+		return unix.EPERM
 	}
 	return err
 }
