@@ -84,9 +84,6 @@ func (t *To) DecodeConfig(n *config.Node) error {
 			continue
 		}
 		t.Type, t.Config = d.Type, d.Config()
-		if entry.Value.IsEmpty() {
-			return t.Config.Validate()
-		}
 		return entry.Value.Decode(t.Config)
 	}
 	return entry.Unknown("destination", types)
