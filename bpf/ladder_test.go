@@ -1,0 +1,167 @@
+package bpf
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf/btf"
+	"github.com/google/go-cmp/cmp"
+)
+
+func ladders(t *testing.T) Ladders {
+	t.Helper()
+	l, err := ReadLadders(mustSpec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestLaddersAreWhatTheProgramsSay(t *testing.T) {
+	got := make(map[string][]string)
+	for kind, ladder := range ladders(t) {
+		for _, rung := range ladder {
+			got[kind.String()] = append(got[kind.String()], rung.String())
+		}
+	}
+	want := map[string][]string{
+		"process.fork": {"tp_btf/task_newtask", "raw_tp/task_newtask"},
+		"process.exec": {"tp_btf/sched_process_exec", "raw_tp/sched_process_exec"},
+		"process.exit": {"tp_btf/sched_process_exit", "tp_btf/sched_process_exit", "raw_tp/sched_process_exit"},
+		"network.connect": {
+			"fexit/tcp_v4_connect+fexit/tcp_v6_connect+tp_btf/inet_sock_set_state",
+			"tp_btf/inet_sock_set_state",
+			"raw_tp/inet_sock_set_state",
+		},
+		"network.listen": {"sockops", "tp_btf/inet_sock_set_state", "raw_tp/inet_sock_set_state"},
+		"network.close":  {"tp_btf/inet_sock_set_state", "raw_tp/inet_sock_set_state"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEveryKindHasALadderWithoutAMissingRung(t *testing.T) {
+	all := ladders(t)
+	for _, kind := range Kinds() {
+		if len(all[kind]) == 0 {
+			t.Errorf("%s: no program gives it", kind)
+		}
+		for i, rung := range all[kind] {
+			if rung.Order != i+1 {
+				t.Errorf("%s: rung %d is missing", kind, i+1)
+			}
+		}
+	}
+}
+
+func TestEveryProgramHasAPlace(t *testing.T) {
+	placed := map[string]bool{ProgramSeed: true}
+	for _, ladder := range ladders(t) {
+		for _, rung := range ladder {
+			for _, p := range rung.Programs {
+				placed[p.Name] = true
+			}
+		}
+	}
+	names := slices.Sorted(maps.Keys(mustSpec().Programs))
+	if diff := cmp.Diff(names, slices.Sorted(maps.Keys(placed))); diff != "" {
+		t.Error("programs of the object and of the ladders:\n", diff)
+	}
+	if diff := cmp.Diff(names, slices.Sorted(maps.Keys(enumerators().programs))); diff != "" {
+		t.Error("programs of the object and of enum program:\n", diff)
+	}
+	for _, name := range names {
+		domain, hook, ok := strings.Cut(name, "__")
+		if !ok || domain == "" || hook == "" {
+			t.Errorf("%s is not <domain>__<hook>", name)
+		}
+	}
+}
+
+func TestAnIncompleteRungSaysWhatItLacks(t *testing.T) {
+	all := ladders(t)
+	for kind, order := range map[Kind]int{KindNetworkConnect: 2, KindNetworkListen: 2} {
+		if all[kind][order-1].Lacks == "" || all[kind][0].Lacks != "" {
+			t.Errorf("%s: rung 1 lacks %q, rung %d %q", kind, all[kind][0].Lacks, order, all[kind][order-1].Lacks)
+		}
+	}
+}
+
+func TestTagsThatSayNothingAreRefused(t *testing.T) {
+	for _, tag := range []string{"", "gives", "gives:process.exec", "gives:process.dance:1:", "gives:process.exec:one:", "takes:hook:", "needs:hook:1"} {
+		var p taggedProgram
+		if err := p.read(tag); err == nil {
+			t.Errorf("%q was read as %+v", tag, p)
+		}
+	}
+}
+
+// kernel returns types that have a tracepoint and a function of so many arguments.
+func kernel(t *testing.T, arguments int) *btf.Spec {
+	t.Helper()
+	number := &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}
+	params := make([]btf.FuncParam, arguments)
+	for i := range params {
+		params[i] = btf.FuncParam{Name: "p", Type: number}
+	}
+	traced := append([]btf.FuncParam{{Name: "__data", Type: &btf.Pointer{Target: (*btf.Void)(nil)}}}, params...)
+	b, err := btf.NewBuilder([]btf.Type{
+		&btf.Typedef{Name: "btf_trace_hook", Type: &btf.Pointer{Target: &btf.FuncProto{Return: (*btf.Void)(nil), Params: traced}}},
+		&btf.Func{Name: "hook", Type: &btf.FuncProto{Return: number, Params: params}, Linkage: btf.StaticFunc},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := b.Marshal(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
+
+func TestCheckWantsTheSignatureThatTheProgramIsFor(t *testing.T) {
+	types := kernel(t, 2)
+	for _, section := range []string{"tp_btf/hook", "fexit/hook"} {
+		for arguments, found := range map[int]int{2: 2, 1: 2, 3: 2} {
+			err := Program{Hook: section, Takes: &Signature{"hook", arguments}}.Check(types)
+			e, refused := errors.AsType[*SignatureError](err)
+			if refused != (arguments != found) || refused && e.Found != found {
+				t.Errorf("%s with %d arguments: %v", section, arguments, err)
+			}
+		}
+		err := Program{Hook: section, Takes: &Signature{"absent", 1}}.Check(types)
+		if e, ok := errors.AsType[*SignatureError](err); !ok || e.Found != -1 {
+			t.Errorf("%s: a hook that is absent: %v", section, err)
+		}
+	}
+	if err := (Program{Hook: "sockops"}).Check(types); err != nil {
+		t.Errorf("nothing to check: %v", err)
+	}
+}
+
+func TestGivenHoldsABitAKind(t *testing.T) {
+	var g Given
+	for _, rung := range ladders(t)[KindNetworkConnect][:1] {
+		g.Add(rung)
+	}
+	n := 0
+	for _, bits := range g {
+		if bits == 1<<KindNetworkConnect {
+			n++
+		} else if bits != 0 {
+			t.Errorf("bits %b", bits)
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d programs give network.connect, want 3", n)
+	}
+}
