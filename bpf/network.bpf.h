@@ -175,7 +175,9 @@ static __always_inline int send_close(struct program_counters *c, enum program p
  */
 static __always_inline int on_closed(struct program_counters *c, enum program program, const struct sock *sk, int old)
 {
-	if ((old == BPF_TCP_ESTABLISHED || old == BPF_TCP_CLOSE_WAIT) && BPF_CORE_READ(sk, sk_shutdown) == SHUTDOWN_MASK)
+	bool open = old == BPF_TCP_ESTABLISHED || old == BPF_TCP_CLOSE_WAIT;
+
+	if (open && BPF_CORE_READ(sk, sk_shutdown) == SHUTDOWN_MASK)
 		remember_closer(sk);
 	if (gives(program, KIND_NETWORK_CLOSE))
 		send_close(c, program, sk, old, socket_of(sk));

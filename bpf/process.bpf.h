@@ -49,12 +49,16 @@ _Static_assert(__builtin_offsetof(struct exec_scratch, text) ==
 		       __builtin_offsetof(struct exec_scratch, sample) + sizeof(struct exec_sample),
 	       "the text has to follow the sample");
 
-/* Four a CPU: from 7.0 on a program can be preempted, and another task's exec runs on the same CPU meanwhile.
+enum {
+	EXEC_SLOTS = 4,
+};
+
+/* Several a CPU: from 7.0 on a program can be preempted, and another task's exec runs on the same CPU meanwhile.
  * Programs alone use it. None free: table_full.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 4);
+	__uint(max_entries, EXEC_SLOTS);
 	__uint(map_flags, BPF_F_RDONLY);
 	__type(key, __u32);
 	__type(value, struct exec_scratch);
@@ -79,7 +83,7 @@ static __always_inline void give_back(struct exec_scratch *s)
 
 static __always_inline struct exec_scratch *take_scratch(void)
 {
-	for (__u32 i = 0; i < 4; i++) {
+	for (__u32 i = 0; i < EXEC_SLOTS; i++) {
 		__u32 key = i;
 		struct exec_scratch *s = bpf_map_lookup_elem(&exec_scratch, &key);
 

@@ -53,10 +53,12 @@ static __always_inline void fill_actor(struct actor *a, struct task_struct *task
 static __always_inline __u32 tty_of(struct signal_struct *signal)
 {
 	struct tty_struct *tty = BPF_CORE_READ(signal, tty);
+	struct tty_driver *driver;
 
 	if (!tty)
 		return 0;
-	return BPF_CORE_READ(tty, driver, major) << 8 | (BPF_CORE_READ(tty, driver, minor_start) + BPF_CORE_READ(tty, index));
+	driver = BPF_CORE_READ(tty, driver);
+	return BPF_CORE_READ(driver, major) << 8 | (BPF_CORE_READ(driver, minor_start) + BPF_CORE_READ(tty, index));
 }
 
 static __always_inline void fill_facts(struct process_facts *f, struct task_struct *task)
