@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -91,11 +92,24 @@ func StartElasticsearch(t T) (url string) {
 	if err := os.WriteFile(filepath.Join(config, "elasticsearch.yml"), []byte(settings), 0o644); err != nil {
 		t.Fatalf("servers: %v", err)
 	}
+	if err := quiet(filepath.Join(config, "jvm.options")); err != nil {
+		t.Fatalf("servers: %v", err)
+	}
 	cmd := contained(filepath.Join(home, "bin", "elasticsearch"))
 	cmd.Env = append(os.Environ(), "ES_JAVA_HOME="+j.home, "ES_PATH_CONF="+config,
 		"ES_JAVA_OPTS="+"-Xms512m -XX:-UseG1GC "+strings.Join(jvm("512m"), " "))
 	p := launch(t, "elasticsearch", filepath.Join(dir, "log"), cmd)
 	return awaitSearch(p, ports[0])
+}
+
+// quiet removes from a JVM's options the garbage collector's log, which goes to a directory that is not there.
+func quiet(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	lines := slices.DeleteFunc(strings.Split(string(text), "\n"), func(line string) bool { return strings.Contains(line, "-Xlog:gc") })
+	return os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o644)
 }
 
 // contained runs a program that refuses to be root under another number, without taking our files from it,
