@@ -215,7 +215,8 @@ static __always_inline int on_listen(struct program_counters *c, enum program pr
 #define CHANGE(old, new) ((old) << 8 | (new))
 
 /* The pair of states decides before any map is looked into: this runs six times a connection. */
-static __always_inline int on_change(struct program_counters *c, enum program program, const struct sock *sk, int old, int new)
+static __always_inline int on_change(struct program_counters *c, enum program program, const struct sock *sk, int old,
+				     int new)
 {
 	switch (CHANGE(old, new)) {
 	case CHANGE(BPF_TCP_CLOSE, BPF_TCP_SYN_SENT):

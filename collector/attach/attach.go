@@ -20,31 +20,6 @@ import (
 	"github.com/weirproject/weir/bpf"
 )
 
-// Config says what to attach and where to find what it takes.
-type Config struct {
-	// Kinds that are wanted.
-	Kinds []bpf.Kind
-	// RingBytes is the size of the ring buffer: a power of two, and a multiple of the page size.
-	RingBytes uint32
-	// Sockets is how many TCP sockets are remembered from their opening to their end. Events of those beyond
-	// lack their process.
-	Sockets uint32
-	// BTF is the file of the kernel's types, MountInfo the table in which the cgroup2 tree is found.
-	BTF       string
-	MountInfo string
-}
-
-// Default wants every kind.
-func Default() Config {
-	return Config{
-		Kinds:     bpf.Kinds(),
-		RingBytes: 4 << 20,
-		Sockets:   1 << 16,
-		BTF:       "/sys/kernel/btf/vmlinux",
-		MountInfo: "/proc/self/mountinfo",
-	}
-}
-
 // Coverage is what became of one kind.
 type Coverage struct {
 	Kind    bpf.Kind
@@ -65,6 +40,9 @@ type Attachment struct {
 // New loads and attaches the best rung of every wanted kind. All begin to tell at once, when every one of them
 // is in its place. A kind without a rung stands in Coverage and is no error, unless there is none with one.
 func New(cfg Config) (*Attachment, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("attach: %w", err)
+	}
 	kernel, err := kernelTypes(cfg.BTF)
 	if err != nil {
 		return nil, fmt.Errorf("attach: %w", err)

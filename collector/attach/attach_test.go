@@ -161,6 +161,18 @@ func TestListenFallsWhereNoCgroupTreeIsMounted(t *testing.T) {
 	})
 }
 
+func TestValidateNamesEveryFault(t *testing.T) {
+	if err := Default().Validate(); err != nil {
+		t.Error(err)
+	}
+	_, err := New(Config{RingBytes: 3 << 12})
+	for _, fault := range []string{"no kind", "ring of 12288 bytes", "0 sockets"} {
+		if err == nil || !strings.Contains(err.Error(), fault) {
+			t.Errorf("New = %v; want it to say %q", err, fault)
+		}
+	}
+}
+
 func TestAKernelWithoutTypesIsRefusedClearly(t *testing.T) {
 	cfg := Default()
 	cfg.BTF = filepath.Join(t.TempDir(), "vmlinux")

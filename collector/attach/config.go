@@ -1,0 +1,49 @@
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/weirproject/weir/bpf"
+)
+
+// Config says what to attach and where to find what it takes.
+type Config struct {
+	// Kinds that are wanted.
+	Kinds []bpf.Kind
+	// RingBytes is the size of the ring buffer: a power of two, and a multiple of the page size.
+	RingBytes uint32
+	// Sockets is how many TCP sockets are remembered from their opening to their end. Events of those beyond
+	// lack their process.
+	Sockets uint32
+	// BTF is the file of the kernel's types, MountInfo the table in which the cgroup2 tree is found.
+	BTF       string
+	MountInfo string
+}
+
+// Default wants every kind.
+func Default() Config {
+	return Config{
+		Kinds:     bpf.Kinds(),
+		RingBytes: 4 << 20,
+		Sockets:   1 << 16,
+		BTF:       "/sys/kernel/btf/vmlinux",
+		MountInfo: "/proc/self/mountinfo",
+	}
+}
+
+// Validate joins all faults.
+func (c Config) Validate() error {
+	var errs []error
+	if len(c.Kinds) == 0 {
+		errs = append(errs, errors.New("no kind is wanted"))
+	}
+	if page := uint32(os.Getpagesize()); c.RingBytes < page || c.RingBytes&(c.RingBytes-1) != 0 {
+		errs = append(errs, fmt.Errorf("ring of %d bytes: has to be a power of two and at least %d", c.RingBytes, page))
+	}
+	if c.Sockets == 0 {
+		errs = append(errs, errors.New("0 sockets to remember: has to be at least 1"))
+	}
+	return errors.Join(errs...)
+}
