@@ -201,3 +201,28 @@ func TestItListensOnLoopbackAlone(t *testing.T) {
 		t.Errorf("listens on %s", address)
 	}
 }
+
+// BenchmarkProduce is one record at a time, acknowledged and synced: what the package's doc calls a
+// millisecond or so.
+func BenchmarkProduce(b *testing.B) {
+	broker, err := Start(b.Context(), options(b.TempDir(), slog.New(slog.DiscardHandler)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer broker.Close()
+	settings := kafka.Default()
+	settings.Brokers = []string{broker.Addr()}
+	c, err := kafka.Open(settings, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	record := kafka.Record{Topic: kafka.Batches, Value: make([]byte, 32<<10)}
+	b.SetBytes(int64(len(record.Value)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Produce(b.Context(), record); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

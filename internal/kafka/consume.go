@@ -25,7 +25,7 @@ const (
 	leaveTimeout = 5 * time.Second
 )
 
-// Open makes the handler of a partition that was assigned. ctx ends when the partition is given up.
+// Opener makes the handler of a partition that was assigned. ctx ends when the partition is given up.
 type Opener func(ctx context.Context, topic string, partition int) (Handler, error)
 
 // Consume takes part in a consumer group until ctx ends; then it commits what is done, leaves, and returns
