@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -96,6 +97,8 @@ func TestExecFollowsForkUnderTheSameKey(t *testing.T) {
 }
 
 func TestExecTellsNamespacesAsProcDoes(t *testing.T) {
+	runtime.LockOSThread() // the child gets the namespaces of the thread that starts it
+	defer runtime.UnlockOSThread()
 	w := watch(t, Default())
 	cmd := child(t, "exit 0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
@@ -103,7 +106,7 @@ func TestExecTellsNamespacesAsProcDoes(t *testing.T) {
 	got := w.execOf(pid).Facts
 
 	inode := func(name string) uint32 {
-		link, err := os.Readlink("/proc/self/ns/" + name)
+		link, err := os.Readlink("/proc/thread-self/ns/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
