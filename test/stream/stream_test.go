@@ -1,0 +1,132 @@
+package stream_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/weirproject/weir/test/servers"
+)
+
+// stream is one collector and one enricher between this machine's kernel and its sinks.
+type stream struct {
+	t         *testing.T
+	dir       string
+	kafka     *servers.Kafka
+	search    search // where a lane named search goes
+	lanes     []lane
+	collector *program
+	enricher  *program
+}
+
+// newStream starts a Kafka, and nothing else yet.
+func newStream(t *testing.T) *stream {
+	t.Helper()
+	name := strings.ToLower(regexp.MustCompile(`[a-z][A-Z]`).ReplaceAllStringFunc(t.Name(), func(s string) string { return s[:1] + "-" + s[1:] }))
+	return &stream{
+		t: t, dir: t.TempDir(), kafka: servers.StartKafka(t, servers.KafkaOptions{}),
+		search: search{url: shared.Get(t).openSearch, stream: "weir-" + strings.TrimPrefix(name, "test-")},
+	}
+}
+
+func (s *stream) in(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *stream) write(name, format string, args ...any) (path string) {
+	s.t.Helper()
+	path = s.in(name)
+	if err := os.WriteFile(path+".new", fmt.Appendf(nil, format, args...), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// collect starts the collector; its hooks are attached once it has published.
+func (s *stream) collect() {
+	s.t.Helper()
+	path := s.write("collector.yaml", `
+data: %s
+kafka:
+  brokers: [%s]
+require: [process.exec, process.exit, network.connect, network.listen, network.close]
+batch:
+  age: 100ms
+heartbeat: 1s
+`, s.in("collector"), s.kafka.Addresses[0])
+	s.collector = start(s.t, s.dir, "weir-collector", "-config", path)
+}
+
+// collects starts the collector and waits until its hooks are attached.
+func (s *stream) collects() {
+	s.t.Helper()
+	before := 0
+	if s.collector != nil {
+		before = s.collector.says(published)
+	}
+	s.collect()
+	s.collector.hasSaid(published, before+1)
+}
+
+// published is what the collector says once Kafka has its first batch, that of weir.started.
+const published = `msg="kafka takes batches"`
+
+// lane is the configuration of one lane.
+type lane struct{ name, text string }
+
+// to is a lane that does not wait long to try again.
+func to(name, destination string, args ...any) lane {
+	return lane{name, fmt.Sprintf("  %s:\n    retry_longest: 500ms\n    to:\n      %s\n", name, fmt.Sprintf(destination, args...))}
+}
+
+// The lanes of most tests.
+
+func (s *stream) toSearch() lane {
+	return to("search", "elasticsearch: {urls: ['%s'], data_stream: %s}", s.search.url, s.search.stream)
+}
+
+func (s *stream) toFiles() lane { return to("files", "file: {directory: %s}", s.in("events")) }
+
+func (s *stream) toKafka() lane { return to("rows", "kafka: {brokers: [%s]}", s.kafka.Addresses[0]) }
+
+// enrich starts the enricher with these lanes.
+func (s *stream) enrich(lanes ...lane) {
+	s.t.Helper()
+	s.lanes = lanes
+	if _, err := os.Stat(s.in("inventory.yaml")); err != nil {
+		s.write("inventory.yaml", "instances: []\n")
+	}
+	var sinks strings.Builder
+	for _, l := range lanes {
+		sinks.WriteString(l.text)
+	}
+	path := s.write("enrich.yaml", `
+data: %s
+kafka:
+  brokers: [%s]
+topics:
+  partitions: 3
+inventory:
+  files: [%s]
+sinks:
+%s`, s.in("enrich"), s.kafka.Addresses[0], s.in("inventory.yaml"), &sinks)
+	s.enricher = start(s.t, s.dir, "weir-enrich", "-config", path)
+}
+
+// settles stops the collector in good order, and waits until every lane has all that it sent and the books are
+// closed without a difference; it returns the ledger.
+func (s *stream) settles() ledger {
+	s.t.Helper()
+	s.collector.stop()
+	var books ledger
+	await(s.t, "the books close", func() (err error) {
+		books, err = s.ledger()
+		return errors.Join(err, books.closed(s.lanes))
+	})
+	return books
+}
