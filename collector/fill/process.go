@@ -22,7 +22,7 @@ func (f *Filler) Fork(s *bpf.ForkSample) {
 		return
 	}
 	g := f.draft.Columns().ProcessFork
-	g.Child = append(g.Child, f.process(child.Key))
+	g.Child = append(g.Child, int32(f.process(child.Key)))
 	g.Flags = append(g.Flags, s.Flags)
 }
 

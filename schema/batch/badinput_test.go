@@ -29,7 +29,7 @@ func small() *weirv1.Batch {
 	return &weirv1.Batch{
 		Header:      h,
 		Dictionary:  &weirv1.Dictionary{Data: []byte("/bin/sh\x0a\x00\x00\x01rung"), Size: []uint32{7, 4, 4}},
-		Processes:   &weirv1.Processes{Tgid: []int32{5, 1}, StartUs: []int64{9, 1}, Parent: []uint32{0, 1}, Executable: []uint32{1, 1}},
+		Processes:   &weirv1.Processes{Tgid: []int32{5, 1}, StartUs: []int64{9, 1}, Parent: []int32{0, 1}, Executable: []uint32{1, 1}},
 		Credentials: &weirv1.Credentials{Uid: []uint32{0}},
 		Rungs:       &weirv1.Rungs{Name: []uint32{3}},
 		Common: &weirv1.Common{
@@ -138,7 +138,7 @@ func TestBatchesThatContradictThemselvesAreRefused(t *testing.T) {
 			b.Groups = append(b.Groups, &weirv1.Group{Number: 102, Kind: "process.exit", Rows: 2})
 		},
 		"column process_fork.child: 1 values for 0 rows: inconsistent columns": func(b *weirv1.Batch) {
-			b.ProcessFork = &weirv1.ProcessFork{Child: []uint32{1}}
+			b.ProcessFork = &weirv1.ProcessFork{Child: []int32{1}}
 		},
 		"column network_listen.address: row 0: an address of 7 bytes: inconsistent columns": func(b *weirv1.Batch) {
 			b.NetworkListen.Address[0] = 1

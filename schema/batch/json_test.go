@@ -108,7 +108,7 @@ func newDocument(b *batch.Batch, row batch.Row) *document {
 	}
 	if n := uint32(schema.At(c.GetProcess(), i)); n != 0 {
 		d.Process = newProcessDocument(b, n)
-		d.Process.Parent = newProcessDocument(b, schema.At(b.Proto().GetProcesses().GetParent(), int(n-1)))
+		d.Process.Parent = newProcessDocument(b, uint32(schema.At(b.Proto().GetProcesses().GetParent(), int(n-1))))
 	}
 	d.addColumns(b, row)
 	return d
@@ -128,7 +128,7 @@ func newProcessDocument(b *batch.Batch, index uint32) *processDocument {
 		LoginUID: schema.At(p.GetLoginUid(), i), AuditSession: schema.At(p.GetAuditSession(), i),
 	}
 	d.Thread.Name = string(b.Text(schema.At(p.GetComm(), i)))
-	d.setArguments(b.Text(schema.At(p.GetArguments(), i)))
+	d.setArguments(b.Text(uint32(schema.At(p.GetArguments(), i))))
 	return d
 }
 

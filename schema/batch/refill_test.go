@@ -87,7 +87,7 @@ func (r *refiller) value(c *refilled, row int) {
 	case c.to.Uint64 != nil:
 		*c.to.Uint64 = append(*c.to.Uint64, schema.At(*c.from.Uint64, row))
 	case c.to.Int32 != nil:
-		*c.to.Int32 = append(*c.to.Int32, schema.At(*c.from.Int32, row))
+		*c.to.Int32 = append(*c.to.Int32, int32(r.index(c.form, uint32(schema.At(*c.from.Int32, row)))))
 	case c.to.Int64 != nil:
 		*c.to.Int64 = append(*c.to.Int64, schema.At(*c.from.Int64, row))
 	default:
@@ -117,8 +117,8 @@ func (r *refiller) process(n uint32) uint32 {
 	}
 	text := func(column []uint32) []byte { return r.source.Text(schema.At(column, i)) }
 	return r.d.AddProcess(batch.ProcessEntry{
-		Key: k, Parent: r.process(schema.At(p.GetParent(), i)), Creator: r.process(schema.At(p.GetCreator(), i)),
-		Executable: text(p.GetExecutable()), Arguments: text(p.GetArguments()), Comm: text(p.GetComm()),
+		Key: k, Parent: r.process(uint32(schema.At(p.GetParent(), i))), Creator: r.process(schema.At(p.GetCreator(), i)),
+		Executable: text(p.GetExecutable()), Arguments: r.source.Text(uint32(schema.At(p.GetArguments(), i))), Comm: text(p.GetComm()),
 		ExecutableCut: schema.At(p.GetExecutableCut(), i), ArgumentsCut: schema.At(p.GetArgumentsCut(), i),
 		NamespaceTGID: schema.At(p.GetNamespaceTgid(), i), PIDNamespace: schema.At(p.GetPidNamespace(), i),
 		MountNamespace: schema.At(p.GetMountNamespace(), i), NetworkNamespace: schema.At(p.GetNetworkNamespace(), i),

@@ -160,8 +160,8 @@ func TestProcessEntriesComeOutWhole(t *testing.T) {
 	})
 	got := mustRead(t, mustSeal(t, d, batch.NewChain(key, run)).Record).Proto().GetProcesses()
 	want := &weirv1.Processes{
-		Tgid: []int32{1, 5}, StartUs: []int64{0, 6}, ExecCount: []uint32{0, 7}, Parent: []uint32{0, 1}, Creator: []uint32{0, 1},
-		Executable: []uint32{0, 1}, Arguments: []uint32{0, 2}, Comm: []uint32{0, 3},
+		Tgid: []int32{1, 5}, StartUs: []int64{0, 6}, ExecCount: []uint32{0, 7}, Parent: []int32{0, 1}, Creator: []uint32{0, 1},
+		Executable: []uint32{0, 1}, Arguments: []int32{0, 2}, Comm: []uint32{0, 3},
 		ExecutableCut: []bool{false, true}, ArgumentsCut: []bool{false, true}, NamespaceTgid: []uint32{0, 10},
 		PidNamespace: []uint32{0, 11}, MountNamespace: []uint32{0, 12}, NetworkNamespace: []uint32{0, 13},
 		UserNamespace: []uint32{0, 14}, LoginUid: []uint32{0, 15}, AuditSession: []uint32{0, 16}, Tty: []uint32{0, 17},

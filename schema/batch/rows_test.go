@@ -30,7 +30,7 @@ func newRow(b *batch.Batch, row batch.Row) message {
 	if process := schema.At(c.GetProcess(), i); process != 0 {
 		parent := schema.At(p.GetProcesses().GetParent(), int(process-1))
 		m = m.with(2, b, schema.Processes, p.GetProcesses(), uint32(process))
-		m = m.with(3, b, schema.Processes, p.GetProcesses(), parent)
+		m = m.with(3, b, schema.Processes, p.GetProcesses(), uint32(parent))
 	}
 	m = m.with(4, b, schema.Credentials, p.GetCredentials(), schema.At(c.GetCredentials(), i))
 	m = m.with(5, b, schema.Cgroups, p.GetCgroups(), schema.At(c.GetCgroup(), i))

@@ -138,10 +138,10 @@ func (d *Draft) addProcessKey(k schema.ProcessKey) uint32 {
 
 func (d *Draft) setProcess(i uint32, e ProcessEntry) {
 	p := d.plain.Processes
-	p.Parent[i] = e.Parent
+	p.Parent[i] = int32(e.Parent)
 	p.Creator[i] = e.Creator
 	p.Executable[i] = d.Text(e.Executable)
-	p.Arguments[i] = d.Text(e.Arguments)
+	p.Arguments[i] = int32(d.Text(e.Arguments))
 	p.ArgumentsCut[i] = e.ArgumentsCut
 	p.Comm[i] = d.Text(e.Comm)
 	p.NamespaceTgid[i] = e.NamespaceTGID

@@ -163,7 +163,7 @@ var samples = map[*schema.Kind]func(s *sample){
 			Executable: []byte("/usr/bin/curl"),
 		})
 		g := s.groups.ProcessFork
-		g.Child = append(g.Child, child)
+		g.Child = append(g.Child, int32(child))
 		g.Flags = append(g.Flags, 0x1200011)
 	},
 	schema.NetworkConnect: func(s *sample) {

@@ -23,7 +23,7 @@ func describe(b *batch.Batch, row batch.Row) string {
 	case schema.ProcessExit:
 		return describeExit(b, row)
 	case schema.ProcessFork:
-		return fmt.Sprintf("child %d", tgid(p, schema.At(p.ProcessFork.Child, i)))
+		return fmt.Sprintf("child %d", tgid(p, uint32(schema.At(p.ProcessFork.Child, i))))
 	case schema.NetworkConnect:
 		return describeConnect(b, p.NetworkConnect, i)
 	case schema.NetworkListen:
@@ -42,7 +42,7 @@ func execArguments(b *batch.Batch, row batch.Row) []byte {
 		return own
 	}
 	if actor := schema.At(b.Proto().Common.Process, row.Index); actor > 0 {
-		return b.Text(schema.At(b.Proto().Processes.GetArguments(), int(actor-1)))
+		return b.Text(uint32(schema.At(b.Proto().Processes.GetArguments(), int(actor-1))))
 	}
 	return nil
 }

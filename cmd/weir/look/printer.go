@@ -71,7 +71,7 @@ func parent(b *batch.Batch, process uint32) uint32 {
 	if process == 0 {
 		return 0
 	}
-	return schema.At(b.Proto().Processes.GetParent(), int(process-1))
+	return uint32(schema.At(b.Proto().Processes.GetParent(), int(process-1)))
 }
 
 func user(b *batch.Batch, credentials uint32) string {
