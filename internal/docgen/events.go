@@ -139,6 +139,9 @@ func (d *document) kind(k kindMessage) {
 	for _, c := range k.option.GetConstants() {
 		facts = append(facts, "`"+c.GetEcs()+"` "+c.GetValue())
 	}
+	if k.option.GetEndsProcess() {
+		facts = append(facts, "`event.start` the actor's start, `event.duration` what has passed since")
+	}
 	d.text(strings.Join(facts, ", ")+".", "")
 	d.fields(k.Message, func(path string) string { return path })
 }
