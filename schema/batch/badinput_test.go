@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,6 +138,12 @@ func TestBatchesThatContradictThemselvesAreRefused(t *testing.T) {
 		"groups: 102 is there twice: inconsistent columns": func(b *weirv1.Batch) {
 			b.Groups = append(b.Groups, &weirv1.Group{Number: 102, Kind: "process.exit", Rows: 2})
 		},
+		"groups: 102 is not process.exec: inconsistent columns": func(b *weirv1.Batch) {
+			b.Groups[0].Kind = "process.exec"
+		},
+		"groups: 202 is not a.kind.that.nobody.knows: inconsistent columns": func(b *weirv1.Batch) {
+			b.Groups[1].Kind = "a.kind.that.nobody.knows"
+		},
 		"column process_fork.child: 1 values for 0 rows: inconsistent columns": func(b *weirv1.Batch) {
 			b.ProcessFork = &weirv1.ProcessFork{Child: []int32{1}}
 		},
@@ -147,7 +154,7 @@ func TestBatchesThatContradictThemselvesAreRefused(t *testing.T) {
 			b.Dictionary.Size[2] = 5
 		},
 		"dictionary: entry 1 ends behind the data: inconsistent columns": func(b *weirv1.Batch) {
-			b.Dictionary.Size[0] = math.MaxUint32
+			b.Dictionary.Size[0] = 64 << 10
 		},
 		"dictionary: 1 bytes behind the last entry: inconsistent columns": func(b *weirv1.Batch) {
 			b.Dictionary.Size[2] = 3
@@ -321,4 +328,32 @@ func TestAMillionEmptyMessagesAreRefused(t *testing.T) {
 func TestAnUnknownCodecIsRefused(t *testing.T) {
 	record := batch.SealBytes(key, []byte("x"), 9, 1)
 	wantError(t, "codec 9", func() error { _, err := batch.Read(record, batch.DefaultReadLimits()); return err }, batch.ErrMalformed)
+}
+
+// A few kilobytes on the wire, made by who has a key, must not become gigabytes: each of these is signed.
+func TestABatchThatFewBytesMakeHugeIsRefused(t *testing.T) {
+	for text, change := range map[string]func(*weirv1.Batch){
+		"batch: 100001 rows, at most 100000: larger than this reader allows": func(b *weirv1.Batch) {
+			b.Common = &weirv1.Common{Kind: slices.Repeat([]uint32{102}, 100_001)}
+		},
+		"dictionary: entry 3 has 65537 bytes, at most 65536: larger than this reader allows": func(b *weirv1.Batch) {
+			b.Dictionary.Data = make([]byte, 11+65537)
+			b.Dictionary.Size[2] = 65537
+		},
+		"batch: weir.v1.Tombstone.reason has 1025 bytes, at most 1024: larger than this reader allows": func(b *weirv1.Batch) {
+			b.Tombstone = &weirv1.Tombstone{Reason: strings.Repeat("x", 1025)}
+		},
+		"batch: weir.v1.KindSums.kind has 1025 bytes, at most 1024: larger than this reader allows": func(b *weirv1.Batch) {
+			b.Ledger = &weirv1.Ledger{Kinds: []*weirv1.KindSums{{Kind: strings.Repeat("x", 1025)}}}
+		},
+		"batch: more than 5000 messages and strings: larger than this reader allows": func(b *weirv1.Batch) {
+			b.Header.Addresses = make([][]byte, 5001)
+		},
+	} {
+		b := small()
+		change(b)
+		if _, err := batch.Read(seal(t, b), batch.DefaultReadLimits()); err == nil || err.Error() != text {
+			t.Errorf("got  %v\nwant %s", err, text)
+		}
+	}
 }

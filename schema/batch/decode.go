@@ -196,6 +196,9 @@ func (b *Batch) indexRows() error {
 		}
 		byNumber[g.GetNumber()] = i
 		known[i], _ = schema.KindByNumber(g.GetNumber())
+		if named, _ := schema.KindByName(g.GetKind()); named != known[i] {
+			return fmt.Errorf("groups: %d is not %s: %w", g.GetNumber(), g.GetKind(), ErrColumns)
+		}
 	}
 	b.rows = make([]Row, len(b.proto.GetCommon().GetKind()))
 	for row, number := range b.proto.GetCommon().GetKind() {

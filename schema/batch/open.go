@@ -8,9 +8,7 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 	"github.com/weirproject/weir/schema"
@@ -30,18 +28,6 @@ var (
 	// ErrColumns: columns, rows or indexes contradict each other.
 	ErrColumns = errors.New("inconsistent columns")
 )
-
-// ReadLimits bound what a reader spends on one record, whatever the record says of itself.
-type ReadLimits struct {
-	Record   int // bytes of the record
-	Raw      int // bytes of the batch once it is inflated
-	Messages int // messages within the batch, such as Group or KindSums, each of which costs an allocation
-}
-
-// DefaultReadLimits leave room for batches many times larger than collectors make.
-func DefaultReadLimits() ReadLimits {
-	return ReadLimits{Record: 4 << 20, Raw: 16 << 20, Messages: 10_000}
-}
 
 // opened is a record whose signature is good, inflated and unmarshalled, but with nothing else believed.
 type opened struct {
@@ -92,13 +78,13 @@ func unpack(s *weirv1.SealedBatch, l ReadLimits) (*weirv1.Batch, error) {
 		return nil, err
 	}
 	b := &weirv1.Batch{}
-	if n := countMessages(raw, b.ProtoReflect().Descriptor(), l.Messages); n > l.Messages {
-		return nil, fmt.Errorf("batch: more than %d messages: %w", l.Messages, ErrTooLarge)
+	if err := checkParts(raw, b.ProtoReflect().Descriptor(), l); err != nil {
+		return nil, fmt.Errorf("batch: %w", err)
 	}
 	if err := proto.Unmarshal(raw, b); err != nil {
 		return nil, fmt.Errorf("batch: %v: %w", err, ErrMalformed)
 	}
-	return b, nil
+	return b, checkSizes(b, l)
 }
 
 // inflate returns the raw_size bytes of the batch. It stops at the first byte beyond them.
@@ -129,29 +115,6 @@ var decoder = sync.OnceValue(func() *zstd.Decoder {
 	}
 	return d
 })
-
-// countMessages counts the messages within one of type d, up to a little more than limit: two bytes on the
-// wire become a hundred in memory. Bytes that are no message are left to Unmarshal.
-func countMessages(b []byte, d protoreflect.MessageDescriptor, limit int) int {
-	count := 0
-	for len(b) > 0 && count <= limit {
-		number, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return count
-		}
-		b = b[n:]
-		size := protowire.ConsumeFieldValue(number, typ, b)
-		if size < 0 {
-			return count
-		}
-		if f := d.Fields().ByNumber(number); f != nil && f.Message() != nil && typ == protowire.BytesType {
-			inner, _ := protowire.ConsumeBytes(b[:size])
-			count += 1 + countMessages(inner, f.Message(), limit-count)
-		}
-		b = b[size:]
-	}
-	return count
-}
 
 // Inspect tells what a stored record is, once its signature is found good. It does not look into columns, and
 // takes records of newer versions, which are to be passed on as well.

@@ -43,8 +43,8 @@ func ReadEnriched(record []byte, l ReadLimits) (*Batch, *weirv1.Enrichment, erro
 		return nil, nil, fmt.Errorf("record: %d bytes, at most %d: %w", len(record), l.Record, ErrTooLarge)
 	}
 	var e weirv1.EnrichedBatch
-	if n := countMessages(record, e.ProtoReflect().Descriptor(), l.Messages); n > l.Messages {
-		return nil, nil, fmt.Errorf("enrichment: more than %d messages: %w", l.Messages, ErrTooLarge)
+	if err := checkParts(record, e.ProtoReflect().Descriptor(), enrichmentLimits(l)); err != nil {
+		return nil, nil, fmt.Errorf("enrichment: %w", err)
 	}
 	if err := proto.Unmarshal(record, &e); err != nil {
 		return nil, nil, fmt.Errorf("enriched record: %v: %w", err, ErrMalformed)
@@ -57,6 +57,12 @@ func ReadEnriched(record []byte, l ReadLimits) (*Batch, *weirv1.Enrichment, erro
 		return nil, nil, err
 	}
 	return b, e.GetEnrichment(), nil
+}
+
+// enrichmentLimits have room for a span a row, and for whatever an inventory calls its machines.
+func enrichmentLimits(l ReadLimits) ReadLimits {
+	l.Parts, l.String = l.Parts+l.Rows, l.Record
+	return l
 }
 
 // checkSpans makes sure that spans name what is there, and no more rows than there are.
