@@ -18,7 +18,7 @@ type ledger struct {
 
 // ledger asks for the books as an operator does. Its exit code is an error where they do not balance.
 func (s *stream) ledger() (ledger, error) {
-	out, err := exec.Command(binary(s.t, "weir"), "ledger", "-brokers", s.kafka.Addresses[0]).CombinedOutput()
+	out, err := exec.Command(built(s.t, "weir"), "ledger", "-brokers", s.kafka.Addresses[0]).CombinedOutput()
 	if err != nil {
 		return ledger{}, fmt.Errorf("weir ledger: %w\n%s", err, out)
 	}

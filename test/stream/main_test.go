@@ -49,7 +49,7 @@ func build(t servers.T) string {
 	return dir
 }
 
-func binary(t *testing.T, name string) string {
+func built(t *testing.T, name string) string {
 	t.Helper()
 	return filepath.Join(shared.Get(t).binaries, name)
 }

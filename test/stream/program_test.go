@@ -53,7 +53,7 @@ func start(t *testing.T, dir, name string, args ...string) *program {
 	t.Helper()
 	p := &program{
 		t: t, name: name, out: filepath.Join(dir, name+".out"), log: filepath.Join(dir, name+".log"),
-		cmd: exec.Command(binary(t, name), args...), done: make(chan struct{}),
+		cmd: exec.Command(built(t, name), args...), done: make(chan struct{}),
 	}
 	p.cmd.Stdout, p.cmd.Stderr = appendTo(t, p.out), appendTo(t, p.log)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -97,7 +97,13 @@ func (p *program) run(started chan<- error) {
 // stop asks the program to end, and fails the test where it does not end in good order.
 func (p *program) stop() {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	p.endsBy(syscall.SIGTERM)
+}
+
+// endsBy is stop by another signal.
+func (p *program) endsBy(signal os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
 		p.t.Fatalf("stop %s: %v, it ended with %v", p.name, err, p.err)
 	}
 	p.ends()
@@ -123,17 +129,21 @@ func (p *program) kill() {
 }
 
 // says counts how often the program, and those before it in the same directory, logged a text.
-func (p *program) says(text string) int {
-	p.t.Helper()
-	log, err := os.ReadFile(p.log)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return bytes.Count(log, []byte(text))
-}
+func (p *program) says(text string) int { return occurrences(p.t, p.log, text) }
 
 // hasSaid waits until the program has logged a text so many times.
 func (p *program) hasSaid(text string, times int) {
+	p.t.Helper()
+	p.awaits(p.log, text, times)
+}
+
+// shows waits until the program's standard output has a text.
+func (p *program) shows(text string) {
+	p.t.Helper()
+	p.awaits(p.out, text, 1)
+}
+
+func (p *program) awaits(file, text string, times int) {
 	p.t.Helper()
 	await(p.t, p.name+" says "+text, func() error {
 		select {
@@ -141,11 +151,20 @@ func (p *program) hasSaid(text string, times int) {
 			p.t.Fatalf("%s ended with %v before it said %q", p.name, p.err, text)
 		default:
 		}
-		if n := p.says(text); n < times {
+		if n := occurrences(p.t, file, text); n < times {
 			return fmt.Errorf("it said so %d times, not %d", n, times)
 		}
 		return nil
 	})
+}
+
+func occurrences(t *testing.T, file, text string) int {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Count(content, []byte(text))
 }
 
 func tail(path string) string {

@@ -118,12 +118,16 @@ sinks:
 	s.enricher = start(s.t, s.dir, "weir-enrich", "-config", path)
 }
 
-// settles stops the collector in good order, and waits until every lane has all that it sent and the books are
-// closed without a difference; it returns the ledger.
+// settles stops the collector in good order, and waits until the books balance.
 func (s *stream) settles() ledger {
 	s.t.Helper()
 	s.collector.stop()
-	var books ledger
+	return s.balances()
+}
+
+// balances waits until every lane has all that was sent and the books are closed without a difference.
+func (s *stream) balances() (books ledger) {
+	s.t.Helper()
 	await(s.t, "the books close", func() (err error) {
 		books, err = s.ledger()
 		return errors.Join(err, books.closed(s.lanes))
