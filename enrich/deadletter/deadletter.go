@@ -6,6 +6,7 @@ package deadletter
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -28,12 +29,12 @@ const (
 // OfRecord puts a whole record aside, as it was read.
 func OfRecord(lane string, r kafka.Record, reason error, now time.Time) (kafka.Record, error) {
 	letter := &weirv1.DeadLetter{
-		Lane: lane, Reason: reason.Error(), TimeUs: now.UnixMicro(),
+		Lane: lane, Reason: text(reason.Error()), TimeUs: now.UnixMicro(),
 		Topic: r.Topic, Partition: int32(r.Partition), Offset: r.Offset,
 		Key: r.Key, Value: r.Value, Headers: map[string][]byte{},
 	}
 	for _, h := range r.Headers {
-		letter.Headers[h.Key] = h.Value
+		letter.Headers[text(h.Key)] = h.Value
 	}
 	return record(letter, r.Key)
 }
@@ -43,11 +44,14 @@ func OfRow(lane string, row sink.DeadRow, now time.Time) (kafka.Record, error) {
 	b := row.Row.Batch
 	host := b.Host()
 	return record(&weirv1.DeadLetter{
-		Lane: lane, Reason: row.Reason, TimeUs: now.UnixMicro(),
+		Lane: lane, Reason: text(row.Reason), TimeUs: now.UnixMicro(),
 		Topic: b.Origin.Topic, Partition: int32(b.Origin.Partition), Offset: b.Origin.Offset,
 		Document: row.Document, EventId: row.EventID.String(), Row: uint32(row.Row.Index),
 	}, host[:])
 }
+
+// text is s as protobuf takes it: what foreigners wrote must not keep their record from being put aside.
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 func record(letter *weirv1.DeadLetter, key []byte) (kafka.Record, error) {
 	value, err := proto.Marshal(letter)
