@@ -1,7 +1,10 @@
 package enrich
 
 import (
+	"bytes"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -37,6 +40,24 @@ func isStopped(b *batch.Batch) bool {
 	return slices.ContainsFunc(b.Groups(), func(g *weirv1.Group) bool {
 		return g.GetNumber() == schema.WeirStopped.Number
 	})
+}
+
+// errNotOwn is of a batch that tells of more than its host.
+var errNotOwn = errors.New("not a host's own")
+
+// checkOwn makes sure that the batch tells of nobody but its host: findings are the enricher's, and each kind that
+// names a host would name it in the SIEM.
+func checkOwn(b *batch.Batch) error {
+	gap, loss := b.Proto().GetWeirGap(), b.Proto().GetWeirLoss()
+	if b.Header().GetOrigin() == weirv1.Origin_ORIGIN_ENRICHER || gap != nil {
+		return fmt.Errorf("weir.gap is the enricher's to tell: %w", errNotOwn)
+	}
+	for _, index := range loss.GetHost() {
+		if id := b.Text(index); index != 0 && !bytes.Equal(id, b.Header().GetHostId()) {
+			return fmt.Errorf("weir.loss of host %x: %w", id, errNotOwn)
+		}
+	}
+	return nil
 }
 
 // hostOf is what the inventory is asked with.

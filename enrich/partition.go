@@ -130,6 +130,10 @@ func (p *partition) take(ctx context.Context, r kafka.Record) error {
 	if err != nil {
 		return p.unreadable(r, err)
 	}
+	if err := checkOwn(b); err != nil {
+		p.enricher.metrics.batches.WithLabelValues(books.Refused.String()).Inc()
+		return p.out.putAside(r, err)
+	}
 	entry := p.books.Add(factsOf(b, r), r.Offset)
 	p.enricher.metrics.entered(entry, b.Groups())
 	p.out.changed[b.Host()] = struct{}{}
