@@ -1,7 +1,15 @@
 package enrich
 
 import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/weirproject/weir/internal/kafka"
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
@@ -57,4 +65,56 @@ func (h *machine) loss(of schema.HostID) kafka.Record {
 	g.Place = append(g.Place, text([]byte("spool")))
 	g.Detail = append(g.Detail, 0)
 	return h.seal()
+}
+
+// TestABalanceThatIsTooLargeStopsNobodyElse has a host invent kinds until its balance does not fit into weir.hosts.
+func TestABalanceThatIsTooLargeStopsNobodyElse(t *testing.T) {
+	s, h, other := newStage(t), newHost(t, "web"), newHost(t, "other")
+	s.deliver("siem", &memory{})
+	for run := range byte(3) {
+		s.produce(h.invent(run+1, 600))
+	}
+	next := other.batch(1)
+	next.Partition = kafka.Partition(h.id[:], partitions)
+	s.produce(next)
+	s.play()
+	want(t, "received of the other", map[string]uint64{"process.exit": 1}, s.balance(other).GetReceived())
+	want(t, "delivered of the other", map[string]uint64{"process.exit": 1}, s.balance(other).Lanes[0].GetDelivered())
+}
+
+// invent makes a run's only batch: so many kinds that nobody knows, of one row each, with long names.
+func (h *machine) invent(run byte, kinds int) kafka.Record {
+	h.t.Helper()
+	runID := schema.RunID{run}
+	b := &weirv1.Batch{
+		Header: &weirv1.Header{SchemaVersion: schema.Version, HostId: h.id[:], BootId: make([]byte, 16), RunId: runID[:], BatchNumber: 1, Hostname: h.name},
+		Common: &weirv1.Common{},
+	}
+	for i := range kinds {
+		number := 10_000*uint32(run) + uint32(i)
+		b.Common.Kind = append(b.Common.Kind, number)
+		b.Groups = append(b.Groups, &weirv1.Group{Number: number, Kind: fmt.Sprintf("%d%s", number, strings.Repeat("x", 1000)), Rows: 1})
+	}
+	raw, err := proto.Marshal(b)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return kafka.Record{Topic: kafka.Batches, Partition: kafka.AnyPartition, Key: h.id[:], Value: h.sign(raw)}
+}
+
+// sign seals bytes, as the comment of SealedBatch.signature says, as a run's first batch.
+func (h *machine) sign(raw []byte) []byte {
+	var numbers [8]byte
+	binary.BigEndian.PutUint32(numbers[:4], uint32(weirv1.Codec_CODEC_NONE))
+	binary.BigEndian.PutUint32(numbers[4:], uint32(len(raw)))
+	body := sha256.Sum256(raw)
+	hash := sha256.Sum256(slices.Concat([]byte("weir batch v1\x00"), make([]byte, 32), numbers[:], body[:]))
+	record, err := proto.Marshal(&weirv1.SealedBatch{
+		Codec: weirv1.Codec_CODEC_NONE, RawSize: uint32(len(raw)), Batch: raw,
+		PublicKey: h.key.Public().(ed25519.PublicKey), Signature: ed25519.Sign(h.key, hash[:]),
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return record
 }

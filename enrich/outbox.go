@@ -57,7 +57,7 @@ func (o *outbox) flush(ctx context.Context, b *books.Books) error {
 		}
 		balances = append(balances, r)
 	}
-	if err := o.client.Produce(ctx, balances...); err != nil {
+	if err := balance.Save(ctx, o.client, balances, o.log, b.Drop); err != nil {
 		return fmt.Errorf("save balances: %w", err)
 	}
 	o.records = o.records[:0]
@@ -78,7 +78,7 @@ func (o *outbox) produce(ctx context.Context) error {
 		if !ok {
 			return err
 		}
-		if !errors.Is(err, kafka.ErrTooLarge) && !errors.Is(err, kafka.ErrInvalidRecord) {
+		if !kafka.IsRefused(err) {
 			return err
 		}
 		if err := o.replace(refused); err != nil {

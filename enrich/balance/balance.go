@@ -51,6 +51,23 @@ func record(key []byte, p proto.Message, partition int) (kafka.Record, error) {
 	return kafka.Record{Topic: kafka.Hosts, Partition: partition, Key: key, Value: value}, nil
 }
 
+// Save writes balances. One that its topic will never take, since a host invented kinds until it was too large,
+// is deleted instead, and given to lost: nobody else's may wait for it.
+func Save(ctx context.Context, client *kafka.Client, records []kafka.Record, log *slog.Logger, lost func(schema.HostID)) error {
+	for {
+		err := client.Produce(ctx, records...)
+		refused, ok := errors.AsType[*kafka.RecordError](err)
+		if !ok || refused.Index >= len(records) || records[refused.Index].Value == nil || !kafka.IsRefused(err) {
+			return err
+		}
+		r := &records[refused.Index]
+		log.Error("balance is given up, as its topic does not take it; its host's books begin anew",
+			"key", fmt.Sprintf("%x", r.Key), "bytes", len(r.Value), "error", refused)
+		r.Value = nil
+		lost(schema.HostID(r.Key[:hostKeyBytes]))
+	}
+}
+
 // Hosts reads the balances of the partition's hosts. What cannot be read is logged and left out: such a
 // host's books begin anew, which they say by a gap.
 func Hosts(ctx context.Context, client *kafka.Client, partition int, log *slog.Logger) ([]*weirv1.HostBalance, error) {

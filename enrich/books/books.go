@@ -132,6 +132,9 @@ func (b *Books) Forget(now time.Time, after time.Duration) []schema.HostID {
 	return gone
 }
 
+// Drop forgets a host, whose books begin anew.
+func (b *Books) Drop(host schema.HostID) { delete(b.hosts, host) }
+
 func newBalance(host schema.HostID) *balance {
 	return &balance{host: host, offset: -1, findings: map[weirv1.Finding]uint64{}, received: Counts{}, evicted: Counts{}}
 }

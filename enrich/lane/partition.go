@@ -156,7 +156,8 @@ func (p *partition) save(ctx context.Context) error {
 		}
 		records = append(records, r)
 	}
-	if err := p.lane.Client.Produce(ctx, records...); err != nil {
+	drop := func(host schema.HostID) { delete(p.hosts, host) }
+	if err := balance.Save(ctx, p.lane.Client, records, p.lane.log, drop); err != nil {
 		return fmt.Errorf("lane %s: save balances: %w", p.lane.Name, err)
 	}
 	return nil

@@ -32,6 +32,11 @@ func (e *RecordError) Error() string {
 // Unwrap returns the reason.
 func (e *RecordError) Unwrap() error { return e.Err }
 
+// IsRefused reports whether the record itself is at fault, so that neither time nor a right helps.
+func IsRefused(err error) bool {
+	return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrInvalidRecord)
+}
+
 // UnreachableError says which broker could not be connected to, and why.
 type UnreachableError struct {
 	Address string
