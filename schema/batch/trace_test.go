@@ -16,7 +16,8 @@ import (
 	"github.com/weirproject/weir/schema/batch"
 )
 
-// traceFile is what a collector sealed while software was built on its host: SealedBatch records as they were
+// traceFile is what a collector sealed while configure and make of jemalloc 5.3 ran on its host, with the default
+// kinds; only that session is in it, under a host of its own: SealedBatch records as they were
 // spooled, each behind its length as a varint, all in one zstd frame.
 const traceFile = "testdata/trace.batches.zst"
 
