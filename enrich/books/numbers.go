@@ -35,8 +35,7 @@ func (n *Numbers) Add(r Range) (fresh uint64, gap Range) {
 	}
 	if r.First > n.Last+1 {
 		gap = Range{First: n.Last + 1, Last: r.First - 1}
-		n.Missing = append(n.Missing, gap)
-		n.Missing = n.Missing[max(0, len(n.Missing)-maxMissing):]
+		n.miss(append(n.Missing, gap))
 	}
 	fresh += r.Last - max(n.Last, r.First-1)
 	n.Last = r.Last
@@ -60,8 +59,13 @@ func (n *Numbers) fill(r Range) (filled uint64) {
 			rest = append(rest, Range{last + 1, m.Last})
 		}
 	}
-	n.Missing = rest
+	n.miss(rest)
 	return filled
+}
+
+// miss makes the last ranges what is missing.
+func (n *Numbers) miss(ranges []Range) {
+	n.Missing = ranges[max(0, len(ranges)-maxMissing):]
 }
 
 // hasAll reports whether every number of the range has come.
