@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"testing"
 
@@ -21,13 +20,10 @@ import (
 // spooled, each behind its length as a varint, all in one zstd frame.
 const traceFile = "testdata/trace.batches.zst"
 
-// loadTrace returns the recorded trace, or one that is made up where none is recorded yet.
+// loadTrace returns the recorded trace.
 func loadTrace(t testing.TB) []*batch.Batch {
 	t.Helper()
 	file, err := os.ReadFile(traceFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return makeUpTrace(t, 20_000)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
