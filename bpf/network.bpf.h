@@ -94,7 +94,8 @@ static __always_inline int on_refused(struct program_counters *c, enum program p
 }
 
 /* SYN_RECV ended without a connection: of interest only where it began with a connect. */
-static __always_inline int on_half_open_closed(struct program_counters *c, enum program program, const struct sock *sk)
+static __always_inline int on_half_open_closed(struct program_counters *c, enum program program,
+					       const struct sock *sk)
 {
 	struct socket_entry *socket = socket_of(sk);
 
@@ -152,8 +153,8 @@ static __always_inline void fill_traffic(struct close_sample *s, const struct so
 }
 
 /* Sends network.close; socket is NULL where nothing of the connection was seen before. */
-static __always_inline int send_close(struct program_counters *c, enum program program, const struct sock *sk, int state,
-				      const struct socket_entry *socket)
+static __always_inline int send_close(struct program_counters *c, enum program program, const struct sock *sk,
+				      int state, const struct socket_entry *socket)
 {
 	struct close_sample *s = RESERVE(struct close_sample, KIND_NETWORK_CLOSE, program);
 

@@ -8,7 +8,6 @@ enum {
 	TEXT_SIZE = 8192,
 };
 
-
 _Static_assert(ARGUMENTS_MAX + FILENAME_MAX_SIZE + INTERPRETER_MAX_SIZE + 2 * PATH_MAX_SIZE <= TEXT_SIZE,
 	       "the parts of an exec sample have to fit");
 

@@ -42,7 +42,8 @@ struct exec_scratch {
 	__u64 owners; /* one: taken */
 	__u32 used;   /* of text; in map memory, as in a register the verifier did not finish the path's loop */
 	struct exec_sample sample;
-	__u8 text[TEXT_SIZE + FILENAME_MAX_SIZE]; /* right behind the sample; what begins in TEXT_SIZE may end behind it */
+	__u8 text[TEXT_SIZE +
+		  FILENAME_MAX_SIZE]; /* right behind the sample; what begins in TEXT_SIZE may end behind it */
 };
 
 _Static_assert(__builtin_offsetof(struct exec_scratch, text) ==
@@ -149,7 +150,8 @@ static __always_inline void fill_exec(struct exec_scratch *s, struct task_struct
 	s->sample.argument_count = BPF_CORE_READ(bprm, argc);
 	s->sample.secure = BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec);
 	s->sample.filename_size = append_string(s->text, &s->used, FILENAME_MAX_SIZE, BPF_CORE_READ(bprm, filename));
-	s->sample.interpreter_size = append_string(s->text, &s->used, INTERPRETER_MAX_SIZE, BPF_CORE_READ(bprm, interp));
+	s->sample.interpreter_size =
+		append_string(s->text, &s->used, INTERPRETER_MAX_SIZE, BPF_CORE_READ(bprm, interp));
 	append_executable(s, BPF_CORE_READ(mm, exe_file));
 	append_directory(s, BPF_CORE_READ(task, fs));
 	fill_facts(&s->sample.facts, task);
@@ -333,7 +335,8 @@ static __always_inline __u32 fill_process(struct process_scratch *s, struct task
 SEC("iter/task")
 int process__iter_task(struct bpf_iter__task *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq; /* no probe read: bpf_seq_write wants a pointer that the verifier trusts */
+	struct seq_file *seq =
+		ctx->meta->seq; /* no probe read: bpf_seq_write wants a pointer that the verifier trusts */
 	struct task_struct *task = ctx->task;
 	struct process_scratch *s;
 	__u32 zero = 0;

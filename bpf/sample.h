@@ -81,14 +81,14 @@ enum path_end {
 struct process_facts {
 	struct process_key parent; /* leader of real_parent */
 	__u64 cgroup;
-	__u32 namespace_tgid; /* in its innermost pid namespace */
+	__u32 namespace_tgid;                                                    /* in its innermost pid namespace */
 	__u32 pid_namespace, mount_namespace, network_namespace, user_namespace; /* inode numbers */
 	__u32 login_uid, audit_session; /* all ones where there is no login */
 	__u32 tty;                      /* major << 8 | minor */
 	__u32 session;                  /* process id of the session's leader */
 	__u32 pad;
-	__u8 comm[COMM_SIZE];                /* of the leader; NUL ended */
-	__u8 cgroup_name[CGROUP_NAME_SIZE];  /* last part of the group's path; NUL ended */
+	__u8 comm[COMM_SIZE];               /* of the leader; NUL ended */
+	__u8 cgroup_name[CGROUP_NAME_SIZE]; /* last part of the group's path; NUL ended */
 };
 
 /* The actor is who called clone; child and facts are of the new process. */
@@ -139,8 +139,8 @@ struct exit_sample {
 
 /* The two ends of a TCP socket, seen from this host. */
 struct connection {
-	__u64 socket;    /* the same in all samples of one connection; 0 is unknown */
-	__u32 local[4];  /* network order; IPv4 in the first word */
+	__u64 socket;   /* the same in all samples of one connection; 0 is unknown */
+	__u32 local[4]; /* network order; IPv4 in the first word */
 	__u32 remote[4];
 	__u16 local_port, remote_port; /* host order */
 	__u16 family;                  /* AF_INET or AF_INET6, of the addresses */
