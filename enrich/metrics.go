@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirproject/weir/enrich/books"
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
+	"github.com/weirproject/weir/schema"
 )
 
 // metrics are the counters of the enricher itself.
@@ -45,7 +46,7 @@ func (m *metrics) entered(e books.Entry, groups []*weirv1.Group) {
 	m.batches.WithLabelValues(e.Verdict.String()).Inc()
 	if e.Verdict == books.Fresh {
 		for _, g := range groups {
-			m.events.WithLabelValues(g.GetKind()).Add(float64(g.GetRows()))
+			m.events.WithLabelValues(schema.KindLabel(g.GetKind())).Add(float64(g.GetRows()))
 		}
 	}
 }

@@ -78,6 +78,15 @@ func KindByName(name string) (*Kind, bool) {
 	return k, ok
 }
 
+// KindLabel returns a kind's name for a metric: "other" for all that this weir does not know, since who seals
+// batches can invent any number of names.
+func KindLabel(name string) string {
+	if _, ok := KindByName(name); !ok {
+		return "other"
+	}
+	return name
+}
+
 // KindByNumber finds a kind by the number of its column group.
 func KindByNumber(number uint32) (*Kind, bool) {
 	k, ok := compiled().byNumber[number]

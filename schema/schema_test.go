@@ -153,3 +153,11 @@ func BenchmarkColumnValues(b *testing.B) {
 		_ = schema.ProcessExit.Columns[0].Values(m)
 	}
 }
+
+func TestMetricsHaveNoLabelsThatAHostInvents(t *testing.T) {
+	for name, want := range map[string]string{"process.exec": "process.exec", "process.invented": "other", "": "other"} {
+		if got := schema.KindLabel(name); got != want {
+			t.Errorf("label of %q is %q, want %q", name, got, want)
+		}
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weirproject/weir/schema"
 )
 
 // Metrics are the counters of all lanes of a process.
@@ -52,7 +54,7 @@ func (m *Metrics) counted(lane string, t Tally) {
 		"delivered": t.Delivered, "duplicate": t.Duplicate, "dead_lettered": t.DeadLettered, "filtered": t.Filtered,
 	} {
 		for kind, n := range counts {
-			m.events.WithLabelValues(lane, kind, outcome).Add(float64(n))
+			m.events.WithLabelValues(lane, schema.KindLabel(kind), outcome).Add(float64(n))
 		}
 	}
 }
