@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirproject/weir/internal/config"
@@ -26,6 +27,9 @@ const (
 	HeaderKind  = "weir.kind"
 	HeaderEvent = "weir.event"
 )
+
+// others are the stream's topics that are no place for events.
+var others = []string{kafka.Batches, kafka.Enriched, kafka.DeadLetter, kafka.Hosts, kafka.Instances, kafka.Deploys}
 
 // attempt bounds one delivery, so that the lane's state shows an outage that the client outlasts in silence.
 const attempt = 30 * time.Second
@@ -56,7 +60,7 @@ func (c *Config) Validate() error {
 	if c.Topic == "" {
 		errs = append(errs, config.Invalid("topic", "is missing; write one, such as %s", kafka.Events))
 	}
-	if c.Topic == kafka.Batches || c.Topic == kafka.Enriched || c.Topic == kafka.DeadLetter {
+	if slices.Contains(others, c.Topic) {
 		errs = append(errs, config.Invalid("topic", "%s holds something else; write one of its own, such as %s", c.Topic, kafka.Events))
 	}
 	return errors.Join(errs...)
@@ -102,7 +106,7 @@ func (s *Sink) Deliver(ctx context.Context, rows []sink.Row) ([]sink.Verdict, er
 				verdicts[i] = sink.Verdict{State: sink.Accepted}
 			}
 			return verdicts, nil
-		case !ok || !ofRecord(refused):
+		case !ok || !kafka.IsRefused(refused): // a missing topic or right can be mended: then the same record is taken
 			return nil, err
 		}
 		// Without the refused one, all others again: which of them are written is not known.
@@ -112,12 +116,6 @@ func (s *Sink) Deliver(ctx context.Context, rows []sink.Row) ([]sink.Verdict, er
 		records = append(records[:at], records[at+1:]...)
 	}
 	return verdicts, nil
-}
-
-// ofRecord reports whether the fault is the record's. A topic that is missing, or rights that are, can be
-// mended: then the same record is taken.
-func ofRecord(err *kafka.RecordError) bool {
-	return errors.Is(err, kafka.ErrTooLarge) || errors.Is(err, kafka.ErrInvalidRecord)
 }
 
 func (s *Sink) record(row sink.Row) kafka.Record {

@@ -141,7 +141,7 @@ func TestARecordIsOneEventOfItsHost(t *testing.T) {
 
 func TestRowsAreNotRefusedForWhatAPersonCanMend(t *testing.T) {
 	for name, reason := range map[string]error{"rights": kafka.ErrUnauthorized, "topic": kafka.ErrUnknownTopic, "policy": kafka.ErrRefused} {
-		if ofRecord(&kafka.RecordError{Err: reason}) {
+		if kafka.IsRefused(&kafka.RecordError{Err: reason}) {
 			t.Errorf("%s: %v would be a dead letter", name, reason)
 		}
 	}
@@ -168,6 +168,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 		"brokers: ":                      {Topic: "x"},
 		"topic: is missing":              {Brokers: []string{"a:1"}},
 		"topic: weir.batches holds some": {Brokers: []string{"a:1"}, Topic: kafka.Batches},
+		"topic: weir.hosts holds some":   {Brokers: []string{"a:1"}, Topic: kafka.Hosts},
 	} {
 		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
