@@ -11,6 +11,7 @@ type Column struct {
 	Title string
 	Width int  // in terminal cells
 	Right bool // align to the right, as numbers are
+	Path  bool // what does not fit is cut at the front: a path's end says most
 }
 
 // Table writes rows one by one, as they come, in columns of fixed width. Cells are escaped. On a terminal
@@ -66,7 +67,7 @@ func (t *Table) Row(cells ...string) error {
 func (t *Table) appendCell(c Column, last bool) {
 	width := cellsOf(t.cell)
 	if t.cut && width > c.Width {
-		t.cell = truncate(t.cell, c.Width)
+		t.cell = c.truncate(t.cell)
 		width = cellsOf(t.cell)
 	}
 	pad := max(0, c.Width-width)
@@ -79,8 +80,24 @@ func (t *Table) appendCell(c Column, last bool) {
 	}
 }
 
-// truncate cuts text to width cells, of which the last is an ellipsis.
-func truncate(text []byte, width int) []byte {
+// truncate cuts text to the column's cells, of which one is an ellipsis.
+func (c Column) truncate(text []byte) []byte {
+	if c.Path {
+		return truncateFront(text, c.Width)
+	}
+	return truncateEnd(text, c.Width)
+}
+
+func truncateFront(text []byte, width int) []byte {
+	rest, used := text, cellsOf(text)
+	for used > width-1 {
+		r, size := utf8.DecodeRune(rest)
+		rest, used = rest[size:], used-runeCells(r)
+	}
+	return append([]byte("…"), rest...)
+}
+
+func truncateEnd(text []byte, width int) []byte {
 	used := 0
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])

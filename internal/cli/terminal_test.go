@@ -42,7 +42,7 @@ func FuzzEscape(f *testing.F) {
 }
 
 func table(w io.Writer, width int) *Table {
-	return NewTable(w, width, Column{"PID", 6, true}, Column{"KIND", 8, false}, Column{"WHAT", 8, false})
+	return NewTable(w, width, Column{Title: "PID", Width: 6, Right: true}, Column{Title: "KIND", Width: 8}, Column{Title: "WHAT", Width: 8})
 }
 
 func TestOnATerminalRowsAreCutToItsWidth(t *testing.T) {
@@ -62,6 +62,19 @@ func TestOnATerminalRowsAreCutToItsWidth(t *testing.T) {
 		"    22  listeni…  a name that…\n" +
 		"   333  日本語…   \\x1b\n"
 	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
+
+func TestAPathThatDoesNotFitKeepsItsEnd(t *testing.T) {
+	var out bytes.Buffer
+	tab := NewTable(&out, 20, Column{Title: "PATH", Width: 8, Path: true}, Column{Title: "WHAT", Width: 4})
+	for _, path := range []string{"/bin/ls", "/usr/local/bin/weir", "/日本/日本語"} {
+		if err := tab.Row(path, "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := "/bin/ls   x\n…in/weir  x\n…/日本語  x\n"; out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}
 }

@@ -22,7 +22,7 @@ func NewPrinter(w io.Writer, width int) *Printer {
 		cli.Column{Title: "PID", Width: 7, Right: true},
 		cli.Column{Title: "PPID", Width: 7, Right: true},
 		cli.Column{Title: "USER", Width: 8},
-		cli.Column{Title: "EXECUTABLE", Width: 24},
+		cli.Column{Title: "EXECUTABLE", Width: 24, Path: true},
 		cli.Column{Title: "WHAT HAPPENED", Width: 20},
 	)}
 }
