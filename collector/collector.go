@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/collector/attach"
 	"github.com/weirproject/weir/collector/fill"
 	"github.com/weirproject/weir/collector/names"
@@ -52,6 +53,7 @@ type Collector struct {
 	kafka    *kafka.Client
 	hooks    *attach.Attachment
 	ring     *ring.Reader
+	last     batch.Sealed // of the run before
 	registry *prometheus.Registry
 	health   *telemetry.Health
 }
@@ -61,7 +63,7 @@ func New(cfg Config, log *slog.Logger) (c *Collector, err error) {
 	c = &Collector{cfg: cfg, log: log, registry: telemetry.NewRegistry(cli.Version()), health: telemetry.NewHealth()}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.Close())
+			err = errors.Join(err, c.abandon(), c.Close())
 		}
 	}()
 	if err := c.identify(); err != nil {
@@ -70,12 +72,17 @@ func New(cfg Config, log *slog.Logger) (c *Collector, err error) {
 	if c.spool, err = spool.Open(filepath.Join(cfg.Data, "spool"), cfg.Spool.options(log)); err != nil {
 		return c, err
 	}
+	if c.last, _, err = c.spool.Last(); err != nil {
+		return c, err
+	}
 	if c.kafka, err = kafka.Open(cfg.Kafka, log); err != nil {
 		return c, err
 	}
-	if c.hooks, err = attach.New(cfg.attach()); err != nil {
+	if c.hooks, err = attach.New(cfg.attach(log)); err != nil {
 		return c, err
 	}
+	id := c.hooks.ID()
+	c.header.AttachmentId = id[:]
 	if err := checkRequired(cfg.Require, c.hooks.Coverage()); err != nil {
 		return c, err
 	}
@@ -85,7 +92,16 @@ func New(cfg Config, log *slog.Logger) (c *Collector, err error) {
 	return c, nil
 }
 
-// identify makes the run's identity: the host's key, and ids that no other run has.
+// abandon ends an attachment that New has made, so that no hook is left behind without a reader. One that was
+// there before stays for the next run.
+func (c *Collector) abandon() error {
+	if c.hooks == nil || c.hooks.Resumed() {
+		return nil
+	}
+	return c.hooks.End()
+}
+
+// identify makes the run's identity: the host's key, and an id that no other run has.
 func (c *Collector) identify() (err error) {
 	if err := os.MkdirAll(c.cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
@@ -96,11 +112,8 @@ func (c *Collector) identify() (err error) {
 	if c.header, err = host.Describe(c.key.Public().(ed25519.PublicKey)); err != nil {
 		return err
 	}
-	attachment := make([]byte, len(schema.AttachmentID{}))
 	var run schema.RunID
-	rand.Read(attachment)
 	rand.Read(run[:])
-	c.header.AttachmentId = attachment
 	c.header.WeirVersion = cli.Version()
 	c.header.Origin = weirv1.Origin_ORIGIN_COLLECTOR
 	c.chain = batch.NewChain(c.key, run)
@@ -160,20 +173,40 @@ func (c *Collector) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// collect runs the loop, detaches the hooks when ctx has ended, and drains the ring.
+// collect runs the loop, detaches the hooks when ctx has ended, and drains the ring. What stands in the way of it
+// leaves the attachment as a kill would, and the next run goes on with it.
 func (c *Collector) collect(ctx context.Context, l *loop) error {
 	if err := c.hooks.Seed(l.filler); err != nil {
 		return err
 	}
 	err := l.run(ctx)
+	if err != nil && c.hooks.Kept() && ctx.Err() == nil {
+		return errors.Join(err, c.endUnreadable(err))
+	}
 	err = errors.Join(err, c.hooks.Detach())
+	if err != nil && c.hooks.Kept() {
+		return err
+	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.StopTimeout)
 	defer cancel()
 	reason := "error"
 	if cause := context.Cause(ctx); cause != nil {
 		reason = cause.Error()
 	}
-	return errors.Join(err, l.drain(stop, reason), c.spool.Sync())
+	if err := errors.Join(err, l.drain(stop, reason), c.spool.Sync()); err != nil {
+		return err
+	}
+	return c.hooks.End()
+}
+
+// endUnreadable ends the attachment if the next run could not read its ring either.
+func (c *Collector) endUnreadable(err error) error {
+	_, damaged := errors.AsType[*ring.DamagedError](err)
+	_, foreign := errors.AsType[*bpf.SampleError](err)
+	if damaged || foreign {
+		return c.hooks.End()
+	}
+	return nil
 }
 
 func (c *Collector) newLoop() (*loop, error) {
@@ -192,6 +225,14 @@ func (c *Collector) newLoop() (*loop, error) {
 	coverage := c.hooks.Coverage()
 	filler := fill.New(draft, table, fill.Config{Events: events, Rungs: rungs(coverage), Names: names.New()})
 	self := newSelf(draft)
+	before, err := c.resume()
+	if err != nil {
+		return nil, err
+	}
+	givenUp, err := c.givenUp()
+	if err != nil {
+		return nil, err
+	}
 	return &loop{
 		log:       c.log,
 		ring:      c.ring,
@@ -201,11 +242,59 @@ func (c *Collector) newLoop() (*loop, error) {
 		chain:     c.chain,
 		spool:     c.spool,
 		self:      self,
-		sums:      &sums{hooks: c.hooks, filler: filler, self: self, table: table},
+		sums:      &sums{hooks: c.hooks, filler: filler, self: self, table: table, before: before.Kinds},
 		coverage:  coverageText(coverage),
 		heartbeat: c.cfg.Heartbeat,
 		metrics:   metrics,
+		save:      c.hooks.SetProgress,
+		previous:  c.previous(),
+		givenUp:   givenUp,
+		stored:    before,
+		covered:   before.Position,
+		read:      c.ring.Released(),
 	}, nil
+}
+
+// resume finds where the run before left off.
+func (c *Collector) resume() (state, error) {
+	text, err := c.hooks.Progress()
+	if err != nil {
+		return state{}, err
+	}
+	p, err := decodeProgress(text)
+	if err != nil {
+		return state{}, err
+	}
+	before := p.resume(c.last, c.ring.Released())
+	if len(text) > 0 {
+		c.log.Info("attachment goes on", "attachment", c.hooks.ID(), "run", before.Run, "batch", before.Batch, "ring_bytes", c.ring.Pending())
+	}
+	return before, nil
+}
+
+// givenUp counts what is in no batch of attachments that New has ended.
+func (c *Collector) givenUp() (map[string]uint64, error) {
+	all := make(map[string]uint64)
+	for _, r := range c.hooks.Remains() {
+		p, err := decodeProgress(r.Progress)
+		if err != nil {
+			return nil, err
+		}
+		lost := p.resume(c.last, 0).givenUp(r.Sent)
+		c.log.Warn("an attachment of another build or configuration was ended; what its ring held is lost", "attachment", r.Attachment, "events", lost)
+		for kind, n := range lost {
+			all[kind] += n
+		}
+	}
+	return all, nil
+}
+
+// previous is the chain hash of the last batch of the run before, nothing where there is none.
+func (c *Collector) previous() []byte {
+	if c.last.Last == 0 {
+		return nil
+	}
+	return c.last.Hash[:]
 }
 
 // emptied returns once Kafka has all that is in the spool, or ctx ends: the rest is the next run's.

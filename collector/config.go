@@ -3,6 +3,7 @@ package collector
 import (
 	"errors"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"time"
 
@@ -16,6 +17,10 @@ import (
 type Config struct {
 	// Directory of the host's key and the spool. It is made where it is missing, for its owner alone.
 	Data string `yaml:"data"`
+	// Name under which hooks, counters and ring stay in the kernel when the collector is killed, so that the
+	// next one goes on where it ended: a directory in /sys/fs/bpf/weir. One collector at a time has it. Without
+	// a name hooks and ring end with the process, and what the ring held is lost.
+	Attachment string `yaml:"attachment"`
 	// The brokers that batches are published to.
 	Kafka kafka.Config `yaml:"kafka"`
 	// Kinds that become events. process.fork is known to the process table either way.
@@ -77,6 +82,7 @@ func (KindName) Words() []string {
 func Default() Config {
 	c := Config{
 		Data:        "/var/lib/weir",
+		Attachment:  "default",
 		Kafka:       kafka.Default(),
 		Batch:       BatchConfig{Rows: 1000, Bytes: config.MiB, Age: time.Second},
 		Spool:       SpoolConfig{MaxBytes: config.GiB},
@@ -92,9 +98,15 @@ func Default() Config {
 	return c
 }
 
+// attachmentName leaves out what bpffs does not take.
+var attachmentName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+
 // Validate implements config.Validator.
 func (c *Config) Validate() error {
 	var errs []error
+	if c.Attachment != "" && !attachmentName.MatchString(c.Attachment) {
+		errs = append(errs, config.Invalid("attachment", "%q is no name; write up to 64 of a-z, 0-9 and -", c.Attachment))
+	}
 	if !filepath.IsAbs(c.Data) {
 		errs = append(errs, config.Invalid("data", "%q is relative; write an absolute path", c.Data))
 	}

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/collector/attach"
@@ -29,11 +30,31 @@ type sums struct {
 	filler *fill.Filler
 	self   *self
 	table  *process.Table
+	before map[string]done // by runs before
+}
+
+// done returns what became of a kind's samples, over all runs of the attachment.
+func (s *sums) done(kind *schema.Kind) done {
+	sum, counts := s.before[kind.Name], s.filler.Counts(kind)
+	sum.Batched += counts.Rows + s.self.rows[kind]
+	sum.Absorbed += counts.Absorbed
+	return sum
+}
+
+// state is where the attachment stands once all rows so far are stored.
+func (s *sums) state(run schema.RunID, batch, position uint64) state {
+	st := state{Run: run, Batch: batch, Position: position, Kinds: make(map[string]done)}
+	for kind := range schema.Kinds() {
+		if d := s.done(kind); d != (done{}) {
+			st.Kinds[kind.Name] = d
+		}
+	}
+	return st
 }
 
 // ledger reads the sums up to and with the draft's rows.
 func (s *sums) ledger(mode ledgerMode) (*weirv1.Ledger, error) {
-	kernel, err := s.counters()
+	kernel, err := s.counters(mode)
 	if err != nil {
 		return nil, fmt.Errorf("read ledger: %w", err)
 	}
@@ -53,18 +74,32 @@ func (s *sums) ledger(mode ledgerMode) (*weirv1.Ledger, error) {
 		addMissed(sums, s.hooks.Coverage()[i].Rung, programs)
 		l.Kinds = append(l.Kinds, sums)
 	}
-	for kind, rows := range s.self.rows {
-		l.Kinds = append(l.Kinds, &weirv1.KindSums{Kind: kind.Name, Seen: rows, Sent: rows, Batched: rows, RunBatched: rows})
-	}
+	l.Kinds = append(l.Kinds, s.selfSums()...)
 	return l, nil
 }
 
+// selfSums are those of the kinds that the collector makes itself.
+func (s *sums) selfSums() (all []*weirv1.KindSums) {
+	for kind := range schema.Kinds() {
+		if _, kernel := bpf.KindNamed(kind.Name); kernel {
+			continue
+		}
+		if rows := s.done(kind).Batched; rows > 0 {
+			all = append(all, &weirv1.KindSums{Kind: kind.Name, Seen: rows, Sent: rows, Batched: rows, RunBatched: s.self.rows[kind]})
+		}
+	}
+	return all
+}
+
 // counters reads the kernel's counters once they are not behind what the loop has read: a sample can be read
-// a moment before its program has counted it.
-func (s *sums) counters() (attach.Counters, error) {
-	for {
+// a moment before its program has counted it. Those of a closing ledger are read until they stand still: a
+// program whose link was pinned may be on its hook for a moment longer, and is ignored. Both take
+// microseconds; what does not hold after a second is told as it is.
+func (s *sums) counters(mode ledgerMode) (attach.Counters, error) {
+	for deadline := time.Now().Add(time.Second); ; {
 		kernel, err := s.hooks.Counters()
-		if err != nil || !s.behind(kernel) {
+		settled := !s.behind(kernel) && (mode != ledgerClosing || still(kernel))
+		if err != nil || settled || time.Now().After(deadline) {
 			return kernel, err
 		}
 	}
@@ -72,19 +107,29 @@ func (s *sums) counters() (attach.Counters, error) {
 
 func (s *sums) behind(kernel attach.Counters) bool {
 	for _, k := range kernel.Kinds {
-		if read := s.counts(k.Kind); k.Outcomes[bpf.OutcomeSent] < read.Rows+read.Absorbed {
+		if read := s.doneOf(k.Kind); k.Outcomes[bpf.OutcomeSent] < read.Batched+read.Absorbed {
 			return true
 		}
 	}
 	return false
 }
 
-func (s *sums) counts(k bpf.Kind) fill.Counts {
+// still reports whether no program was under way.
+func still(kernel attach.Counters) bool {
+	for _, p := range kernel.Programs {
+		if p.Runs != p.Ignored+p.Merged+p.Seen {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *sums) doneOf(k bpf.Kind) done {
 	kind, ok := schema.KindByName(k.String())
 	if !ok {
-		return fill.Counts{}
+		return done{}
 	}
-	return s.filler.Counts(kind)
+	return s.done(kind)
 }
 
 func programSums(p attach.ProgramSums) *weirv1.ProgramSums {
@@ -100,7 +145,7 @@ func programSums(p attach.ProgramSums) *weirv1.ProgramSums {
 }
 
 func (s *sums) kindSums(mode ledgerMode, k attach.KindSums) *weirv1.KindSums {
-	counts := s.counts(k.Kind)
+	done := s.doneOf(k.Kind)
 	sums := &weirv1.KindSums{
 		Kind:        k.Kind.String(),
 		Seen:        k.Seen(),
@@ -110,12 +155,12 @@ func (s *sums) kindSums(mode ledgerMode, k attach.KindSums) *weirv1.KindSums {
 		RateLimited: k.Outcomes[bpf.OutcomeRateLimited],
 		RingFull:    k.Outcomes[bpf.OutcomeRingFull],
 		TableFull:   k.Outcomes[bpf.OutcomeTableFull],
-		Batched:     counts.Rows,
-		RunBatched:  counts.Rows,
-		Absorbed:    counts.Absorbed,
+		Batched:     done.Batched,
+		RunBatched:  done.Batched - s.before[k.Kind.String()].Batched,
+		Absorbed:    done.Absorbed,
 	}
 	if mode != ledgerClosing {
-		sums.InRing = sums.Sent - sums.Batched - sums.Absorbed
+		sums.InRing = sums.Sent - min(sums.Sent, sums.Batched+sums.Absorbed)
 	}
 	return sums
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/weirproject/weir/bpf"
@@ -39,6 +41,13 @@ type loop struct {
 	coverage  []byte
 	heartbeat time.Duration
 	metrics   *metrics
+	save      func(progress []byte) error
+	previous  []byte            // hash of the last batch of the run before
+	givenUp   map[string]uint64 // samples of attachments that New has given up, by kind
+
+	stored  state  // up to and with the last batch in the spool
+	covered uint64 // position in the ring up to which runs before have batched
+	read    uint64 // position behind the last sample that was taken
 
 	began time.Time
 	now   schema.BootTime // at the begin of the step
@@ -50,8 +59,9 @@ type loop struct {
 func (l *loop) run(ctx context.Context) error {
 	l.began = time.Now()
 	l.beat = l.began.Add(l.heartbeat)
-	l.self.started(host.Now(), l.coverage)
-	if err := l.seal(ctx, 0, ledgerOpen); err != nil {
+	l.self.started(host.Now(), l.coverage, l.previous)
+	l.tellGivenUp()
+	if err := l.seal(ctx, ledgerOpen); err != nil {
 		return err
 	}
 	for ctx.Err() == nil {
@@ -68,7 +78,7 @@ func (l *loop) drain(ctx context.Context, reason string) error {
 		return err
 	}
 	l.self.stopped(host.Now(), reason)
-	return l.seal(ctx, 0, ledgerClosing)
+	return l.seal(ctx, ledgerClosing)
 }
 
 // step reads what is in the ring, and seals what is due.
@@ -79,17 +89,41 @@ func (l *loop) step(ctx context.Context, wait time.Duration) error {
 	if err := errors.Join(l.err, err); err != nil {
 		return err
 	}
+	l.read = end
 	now := host.Now()
 	l.table.Expire(now)
 	switch {
 	case !time.Now().Before(l.beat):
-		return l.sendHeartbeat(ctx, end)
+		return l.sendHeartbeat(ctx)
 	case l.draft.Full(now):
-		return l.seal(ctx, end, ledgerNone)
+		return l.seal(ctx, ledgerNone)
 	case l.draft.Empty():
-		l.ring.Release(end) // what was read fed the process table alone
+		return l.absorb()
 	}
 	return nil
+}
+
+// absorb releases what was read and fed the process table alone.
+func (l *loop) absorb() error {
+	if l.read <= l.stored.Position {
+		l.ring.Release(l.read)
+		return nil
+	}
+	stored := l.sums.state(l.stored.Run, l.stored.Batch, l.read)
+	if err := l.saveProgress(progress{Stored: stored}); err != nil {
+		return err
+	}
+	l.stored = stored
+	l.ring.Release(l.read)
+	return nil
+}
+
+func (l *loop) saveProgress(p progress) error {
+	text, err := p.encode()
+	if err != nil {
+		return err
+	}
+	return l.save(text)
 }
 
 // sample takes one sample. After an error the rest of the read is left in the ring.
@@ -97,14 +131,20 @@ func (l *loop) sample(ctx context.Context, sample []byte, end uint64) {
 	if l.err != nil {
 		return
 	}
+	mode := fill.ForRows
+	if end <= l.covered {
+		mode = fill.ForTable
+	}
+	l.filler.SetMode(mode)
 	if err := bpf.Dispatch(sample, l.filler); err != nil {
 		// The kernel's own bytes do not fit the object that this program was built with: nothing that
 		// follows can be trusted either.
 		l.err = fmt.Errorf("read ring: %w", err)
 		return
 	}
+	l.read = end
 	if l.draft.Full(l.now) {
-		l.err = l.seal(ctx, end, ledgerNone)
+		l.err = l.seal(ctx, ledgerNone)
 	}
 }
 
@@ -118,7 +158,7 @@ func (l *loop) untilDue(wait time.Duration) time.Duration {
 	return max(time.Millisecond, min(wait, left))
 }
 
-func (l *loop) sendHeartbeat(ctx context.Context, end uint64) error {
+func (l *loop) sendHeartbeat(ctx context.Context) error {
 	l.beat = l.beat.Add(l.heartbeat)
 	stats := l.spool.Stats()
 	l.self.heartbeat(host.Now(), vitals{
@@ -128,12 +168,12 @@ func (l *loop) sendHeartbeat(ctx context.Context, end uint64) error {
 		spoolBytes:   uint64(stats.Bytes),
 		coverage:     l.coverage,
 	})
-	return l.seal(ctx, end, ledgerOpen)
+	return l.seal(ctx, ledgerOpen)
 }
 
-// seal closes the draft's batch and puts it into the spool; then the ring up to end belongs to the kernel
-// again. It waits while the disk is full: meanwhile the ring fills, and what does not fit is in the ledger.
-func (l *loop) seal(ctx context.Context, end uint64, mode ledgerMode) error {
+// seal closes the draft's batch and puts it into the spool; then what was read of the ring belongs to the
+// kernel again. It waits while the disk is full: meanwhile the ring fills, and what does not fit is in the ledger.
+func (l *loop) seal(ctx context.Context, mode ledgerMode) error {
 	l.tellLosses()
 	if mode != ledgerNone {
 		snapshot, err := l.sums.ledger(mode)
@@ -147,12 +187,26 @@ func (l *loop) seal(ctx context.Context, end uint64, mode ledgerMode) error {
 	if err != nil {
 		return err
 	}
+	next := l.sums.state(sealed.Run, sealed.Last, max(l.read, l.covered))
+	if err := l.saveProgress(progress{Stored: l.stored, Next: &next}); err != nil {
+		return err
+	}
 	if err := l.store(ctx, sealed); err != nil {
 		return err
 	}
+	l.stored = next
 	l.metrics.sealed(rows, len(sealed.Record))
-	l.ring.Release(end)
+	l.ring.Release(l.read)
 	return nil
+}
+
+// tellGivenUp makes events of what was in rings that this run does not read.
+func (l *loop) tellGivenUp() {
+	for _, name := range slices.Sorted(maps.Keys(l.givenUp)) {
+		kind, _ := schema.KindByName(name)
+		l.self.loss(host.Now(), kind, l.givenUp[name], "ring",
+			"of an attachment that this build or configuration does not read: "+name)
+	}
 }
 
 // tellLosses makes events of what the spool found damaged.

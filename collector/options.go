@@ -16,8 +16,9 @@ import (
 // What the configuration means to each of the collector's parts.
 
 // attach wants the configured kinds, and those that the process table lives on.
-func (c *Config) attach() attach.Config {
+func (c *Config) attach(log *slog.Logger) attach.Config {
 	a := attach.Default()
+	a.Name, a.Log = c.Attachment, log
 	a.RingBytes = uint32(c.Memory.Ring)
 	a.Kinds = slices.DeleteFunc(bpf.Kinds(), func(k bpf.Kind) bool {
 		return !feedsTable(k) && !slices.Contains(c.Kinds, KindName(k.String()))

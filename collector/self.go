@@ -23,12 +23,12 @@ func (s *self) append(kind *schema.Kind, at schema.BootTime) {
 	s.draft.Append(batch.Event{Kind: kind, Time: at})
 }
 
-// started is the first event of a run.
-func (s *self) started(at schema.BootTime, coverage []byte) {
+// started is the first event of a run; previous is the chain hash of the batch before, nothing where none is known.
+func (s *self) started(at schema.BootTime, coverage, previous []byte) {
 	s.append(schema.WeirStarted, at)
 	g := s.draft.Columns().WeirStarted
 	g.Coverage = append(g.Coverage, s.draft.Text(coverage))
-	g.PreviousRun = append(g.PreviousRun, 0)
+	g.PreviousRun = append(g.PreviousRun, s.draft.Text(previous))
 }
 
 // stopped is the last event of a run.

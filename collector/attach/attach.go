@@ -16,8 +16,10 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
 
 	"github.com/weirproject/weir/bpf"
+	"github.com/weirproject/weir/schema"
 )
 
 // Coverage is what became of one kind.
@@ -35,6 +37,9 @@ type Attachment struct {
 	seed     *ebpf.Program
 	coverage []Coverage
 	misses   bool // the kernel counts what it did not run
+	id       schema.AttachmentID
+	pins     *pins // nil: it ends with this process
+	remains  []Remains
 }
 
 // New loads and attaches the best rung of every wanted kind. All begin to tell at once, when every one of them
@@ -47,18 +52,30 @@ func New(cfg Config) (*Attachment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("attach: %w", err)
 	}
-	l, err := newLoader(cfg, kernel)
-	if err != nil {
-		return nil, fmt.Errorf("attach: %w", err)
-	}
-	a := &Attachment{objects: l.objects, programs: l.programs, misses: countsMisses(kernel)}
-	if err := a.climb(cfg.Kinds, l); err != nil {
+	a := &Attachment{misses: countsMisses(kernel)}
+	if err := a.open(cfg, kernel); err != nil {
 		return nil, errors.Join(fmt.Errorf("attach: %w", err), a.Close())
 	}
 	return a, nil
 }
 
-// climb takes every wanted kind's best rung, and then lets all of them tell.
+func (a *Attachment) open(cfg Config, kernel *btf.Spec) (err error) {
+	if err := a.openPins(cfg); err != nil {
+		return err
+	}
+	l, err := newLoader(cfg, kernel, a.pins)
+	if err != nil {
+		return err
+	}
+	a.objects, a.programs = l.objects, l.programs
+	if err := a.climb(cfg.Kinds, l); err != nil {
+		return err
+	}
+	a.keep(cfg.Log)
+	return a.give()
+}
+
+// climb takes every wanted kind's best rung.
 func (a *Attachment) climb(kinds []bpf.Kind, l *loader) error {
 	var err error
 	if a.seed, err = l.load(bpf.ProgramSeed); err != nil {
@@ -71,7 +88,7 @@ func (a *Attachment) climb(kinds []bpf.Kind, l *loader) error {
 	if len(a.order) == 0 {
 		return uncovered(a.coverage)
 	}
-	return a.give()
+	return nil
 }
 
 // give tells the programs which kinds to give.
@@ -82,8 +99,12 @@ func (a *Attachment) give() error {
 			given.Add(*c.Rung)
 		}
 	}
+	return a.set(given)
+}
+
+func (a *Attachment) set(given bpf.Given) error {
 	if err := a.objects.Variables[bpf.VarGiven].Set(&given); err != nil {
-		return fmt.Errorf("start the programs: %w", err)
+		return fmt.Errorf("tell the programs what to give: %w", err)
 	}
 	return nil
 }
@@ -114,17 +135,26 @@ func (a *Attachment) Programs() []bpf.Program {
 // Ring is the ring buffer that samples come through. It stays the attachment's own.
 func (a *Attachment) Ring() *ebpf.Map { return a.objects.Maps[bpf.MapRing] }
 
-// Detach takes the programs off their hooks, and returns when none of them runs any more: the counters stand
-// still from then on, and the ring gets nothing new.
+// Detach takes the programs off their hooks, and returns when none of them tells anything more: the outcomes
+// stand still from then on, and the ring gets nothing new. A program whose link was pinned may still run for a
+// moment, and counts as ignored.
 func (a *Attachment) Detach() error {
-	var errs []error
+	var links []link.Link
 	for _, p := range slices.Backward(a.order) {
-		errs = append(errs, p.detach())
+		if p.link != nil {
+			links = append(links, p.link)
+			p.link = nil
+		}
 	}
-	return errors.Join(append(errs, waitForPrograms())...)
+	err := errors.Join(a.pins.unhook(), a.set(bpf.Given{}), closeLinks(links))
+	if err != nil {
+		return fmt.Errorf("detach: %w", err)
+	}
+	return nil
 }
 
-// Close detaches what still is attached, and lets go of programs, maps and ring.
+// Close lets go of programs, maps and ring. What is pinned lives on: without an end, the attachment does. What is
+// not is detached by it.
 func (a *Attachment) Close() error {
 	var errs []error
 	for _, p := range a.programs {
@@ -133,8 +163,10 @@ func (a *Attachment) Close() error {
 	if a.seed != nil {
 		errs = append(errs, a.seed.Close())
 	}
-	a.objects.Close()
-	return errors.Join(errs...)
+	if a.objects != nil {
+		a.objects.Close()
+	}
+	return errors.Join(append(errs, a.pins.close())...)
 }
 
 // kernelTypes reads the running kernel's types, without which nothing can be attached.

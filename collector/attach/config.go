@@ -3,7 +3,9 @@ package attach
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/weirproject/weir/bpf"
 )
@@ -20,6 +22,13 @@ type Config struct {
 	// BTF is the file of the kernel's types, MountInfo the table in which the cgroup2 tree is found.
 	BTF       string
 	MountInfo string
+	// Name is that of the attachment, which then outlives this process: docs/decisions/0015-pins.md. Without
+	// one it ends with the process.
+	Name string
+	// BPFFS is where the file system of pins is mounted, or is to be.
+	BPFFS string
+	// Log is told where pins are not as they should be.
+	Log *slog.Logger
 }
 
 // Default wants every kind.
@@ -30,8 +39,13 @@ func Default() Config {
 		Sockets:   1 << 16,
 		BTF:       "/sys/kernel/btf/vmlinux",
 		MountInfo: "/proc/self/mountinfo",
+		BPFFS:     "/sys/fs/bpf",
+		Log:       slog.New(slog.DiscardHandler),
 	}
 }
+
+// pins is the directory of everything that goes by the attachment's name.
+func (c Config) pins() string { return filepath.Join(c.BPFFS, "weir", c.Name) }
 
 // Validate joins all faults.
 func (c Config) Validate() error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -21,6 +22,7 @@ type loader struct {
 	kernel    *btf.Spec
 	cache     *btf.Cache
 	mountInfo string
+	pins      *pins // nil: nothing is kept
 
 	objects  *ebpf.Collection
 	programs map[string]*program // attached
@@ -32,9 +34,10 @@ type program struct {
 	bpf.Program
 	loaded *ebpf.Program
 	link   link.Link // nil once detached
+	kept   bool      // it was pinned, and may have told something
 }
 
-func newLoader(cfg Config, kernel *btf.Spec) (*loader, error) {
+func newLoader(cfg Config, kernel *btf.Spec, kept *pins) (*loader, error) {
 	spec, err := bpf.Spec(bpf.Settings{RingBytes: cfg.RingBytes, Sockets: cfg.Sockets})
 	if err != nil {
 		return nil, err
@@ -50,14 +53,24 @@ func newLoader(cfg Config, kernel *btf.Spec) (*loader, error) {
 		bpf.ReplaceFetch(spec)
 	}
 	l := &loader{
-		spec: spec, ladders: ladders, kernel: kernel, cache: btf.NewCache(), mountInfo: cfg.MountInfo,
+		spec: spec, ladders: ladders, kernel: kernel, cache: btf.NewCache(), mountInfo: cfg.MountInfo, pins: kept,
 		programs: make(map[string]*program), refused: make(map[string]error),
 	}
-	l.objects, err = ebpf.NewCollection(bpf.Only(spec))
-	if err != nil {
+	if err := l.createMaps(); err != nil {
 		return nil, need("every rung", fmt.Errorf("create maps: %w", err))
 	}
 	return l, nil
+}
+
+// createMaps takes the pinned maps, and makes those that are not.
+func (l *loader) createMaps() error {
+	maps, err := l.pins.maps(l.spec)
+	if err != nil {
+		return err
+	}
+	defer closeAll(maps)
+	l.objects, err = ebpf.NewCollectionWithOptions(bpf.Only(l.spec), ebpf.CollectionOptions{MapReplacements: maps})
+	return err
 }
 
 // fetches reports whether the kernel has atomic instructions that return values.
@@ -70,10 +83,18 @@ func fetches() bool {
 	return true
 }
 
-// cover takes the kind's first rung that holds.
+// errKept is why a rung is not tried: what an attachment has counted must not go back.
+var errKept = errors.New("the attachment was made without it")
+
+// cover takes the kind's first rung that holds; of an attachment that was there before, the one that it has.
 func (l *loader) cover(kind bpf.Kind) Coverage {
 	c := Coverage{Kind: kind}
-	for _, rung := range l.ladders[kind] {
+	kept := slices.IndexFunc(l.ladders[kind], l.isKept)
+	for i, rung := range l.ladders[kind] {
+		if i < kept {
+			c.Refused = append(c.Refused, &Refused{Rung: rung.String(), Need: "a new attachment", Err: errKept})
+			continue
+		}
 		err := l.take(rung)
 		if err == nil {
 			c.Rung = &rung
@@ -82,6 +103,10 @@ func (l *loader) cover(kind bpf.Kind) Coverage {
 		c.Refused = append(c.Refused, need(rung.String(), err))
 	}
 	return c
+}
+
+func (l *loader) isKept(r bpf.Rung) bool {
+	return !slices.ContainsFunc(r.Programs, func(p bpf.Program) bool { return !l.pins.has(p.Name) })
 }
 
 // take attaches all of the rung's programs.
@@ -115,6 +140,9 @@ func (l *loader) attach(p bpf.Program) error {
 }
 
 func (l *loader) try(p bpf.Program) (*program, error) {
+	if l.pins.has(p.Name) {
+		return l.open(p)
+	}
 	if err := p.Check(l.kernel); err != nil {
 		return nil, err
 	}
@@ -122,11 +150,33 @@ func (l *loader) try(p bpf.Program) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	hooked, err := l.hook(loaded, p.Hook)
+	return l.onHook(&program{Program: p, loaded: loaded})
+}
+
+// open takes a pinned program, and puts it back onto its hook where a run was killed while it took it off.
+func (l *loader) open(p bpf.Program) (*program, error) {
+	loaded, err := l.pins.program(p.Name)
+	if err != nil {
+		return nil, err
+	}
+	opened := &program{Program: p, loaded: loaded, kept: true}
+	opened.link, err = l.pins.link(p.Name)
+	if errors.Is(err, os.ErrNotExist) {
+		return l.onHook(opened)
+	}
 	if err != nil {
 		return nil, errors.Join(err, loaded.Close())
 	}
-	return &program{p, loaded, hooked}, nil
+	return opened, nil
+}
+
+func (l *loader) onHook(p *program) (*program, error) {
+	hooked, err := l.hook(p.loaded, p.Hook)
+	if err != nil {
+		return nil, errors.Join(err, p.loaded.Close())
+	}
+	p.link = hooked
+	return p, nil
 }
 
 // load loads one program, which shares the maps of all.
@@ -156,7 +206,7 @@ func (l *loader) release(coverage []Coverage) []*program {
 		}
 	}
 	for name, p := range l.programs {
-		if !needed[name] {
+		if !needed[name] && !p.kept {
 			p.close() // nothing that it did is of use: its runs were ignored
 			delete(l.programs, name)
 		}

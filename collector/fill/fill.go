@@ -44,6 +44,7 @@ type Filler struct {
 	kinds   map[bpf.Kind]*schema.Kind
 	events  map[*schema.Kind]bool
 	counts  map[*schema.Kind]*Counts
+	mode    Mode
 	now     time.Time
 	initial namespaces // of the machine's first process
 	path    []byte     // where paths are turned round
@@ -81,6 +82,19 @@ func New(draft *batch.Draft, table *process.Table, cfg Config) *Filler {
 	return f
 }
 
+// Mode is what samples are for.
+type Mode uint8
+
+const (
+	// ForRows: samples of the configured kinds become rows, and all are counted.
+	ForRows Mode = iota
+	// ForTable: samples feed the process table alone and are not counted, as a run before has done that.
+	ForTable
+)
+
+// SetMode tells what the samples that follow are for; at first it is ForRows.
+func (f *Filler) SetMode(m Mode) { f.mode = m }
+
 // SetTime tells the filler the time of day, by which it caches names.
 func (f *Filler) SetTime(now time.Time) { f.now = now }
 
@@ -91,6 +105,10 @@ func (f *Filler) Counts(kind *schema.Kind) Counts { return *f.counts[kind] }
 // to each column of the kind's group.
 func (f *Filler) begin(head *bpf.Head) bool {
 	kind := f.kinds[bpf.Kind(head.Kind)]
+	if f.mode == ForTable {
+		f.draft.Sample(head.Cpu, head.Sequence)
+		return false
+	}
 	if !f.events[kind] {
 		f.draft.Sample(head.Cpu, head.Sequence)
 		f.counts[kind].Absorbed++

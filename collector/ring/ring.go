@@ -164,6 +164,9 @@ func (r *Reader) Release(pos uint64) {
 	r.ring.consumer.Store(pos)
 }
 
+// Released returns the position that was released last, by this reader or the one before.
+func (r *Reader) Released() uint64 { return r.released.Load() }
+
 // Pending returns the bytes of the ring that the kernel cannot use: unread, or read and not released.
 func (r *Reader) Pending() uint64 {
 	r.mapped.Lock()

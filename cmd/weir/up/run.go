@@ -97,6 +97,7 @@ func (s *stream) kafkaConfig() kafka.Config {
 func (s *stream) collectorConfig() collector.Config {
 	c := collector.Default()
 	c.Data = s.paths.collector
+	c.Attachment = "" // what a person tries out leaves no hooks behind, however it ends
 	c.Kafka = s.kafkaConfig()
 	c.Batch.Age = 250 * time.Millisecond
 	c.Heartbeat = 10 * time.Second
