@@ -103,10 +103,15 @@ func (p *program) stop() {
 // endsBy is stop by another signal.
 func (p *program) endsBy(signal os.Signal) {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(signal); err != nil {
-		p.t.Fatalf("stop %s: %v, it ended with %v", p.name, err, p.err)
-	}
+	p.signal(signal)
 	p.ends()
+}
+
+func (p *program) signal(signal os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		p.t.Fatalf("%s to %s: %v; it ended with %v", signal, p.name, err, p.err)
+	}
 }
 
 // ends waits for the program's end, which has to be a good one.

@@ -47,8 +47,8 @@ func (s *stream) write(name, format string, args ...any) (path string) {
 	return path
 }
 
-// collect starts the collector; its hooks are attached once it has published.
-func (s *stream) collect() {
+// collect starts the collector, with further lines of configuration.
+func (s *stream) collect(also ...string) {
 	s.t.Helper()
 	path := s.write("collector.yaml", `
 data: %s
@@ -58,18 +58,19 @@ require: [process.exec, process.exit, network.connect, network.listen, network.c
 batch:
   age: 100ms
 heartbeat: 1s
-`, s.in("collector"), s.kafka.Addresses[0])
+%s
+`, s.in("collector"), s.kafka.Addresses[0], strings.Join(also, "\n"))
 	s.collector = start(s.t, s.dir, "weir-collector", "-config", path)
 }
 
 // collects starts the collector and waits until its hooks are attached.
-func (s *stream) collects() {
+func (s *stream) collects(also ...string) {
 	s.t.Helper()
 	before := 0
 	if s.collector != nil {
 		before = s.collector.says(published)
 	}
-	s.collect()
+	s.collect(also...)
 	s.collector.hasSaid(published, before+1)
 }
 
