@@ -247,6 +247,7 @@ func (c *Collector) newLoop() (*loop, error) {
 		heartbeat: c.cfg.Heartbeat,
 		metrics:   metrics,
 		save:      c.hooks.SetProgress,
+		release:   c.ring.Release,
 		previous:  c.previous(),
 		givenUp:   givenUp,
 		stored:    before,

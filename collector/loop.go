@@ -42,6 +42,7 @@ type loop struct {
 	heartbeat time.Duration
 	metrics   *metrics
 	save      func(progress []byte) error
+	release   func(position uint64)
 	previous  []byte            // hash of the last batch of the run before
 	givenUp   map[string]uint64 // samples of attachments that New has given up, by kind
 
@@ -106,7 +107,7 @@ func (l *loop) step(ctx context.Context, wait time.Duration) error {
 // absorb releases what was read and fed the process table alone.
 func (l *loop) absorb() error {
 	if l.read <= l.stored.Position {
-		l.ring.Release(l.read)
+		l.release(l.read)
 		return nil
 	}
 	stored := l.sums.state(l.stored.Run, l.stored.Batch, l.read)
@@ -114,7 +115,7 @@ func (l *loop) absorb() error {
 		return err
 	}
 	l.stored = stored
-	l.ring.Release(l.read)
+	l.release(l.read)
 	return nil
 }
 
@@ -196,7 +197,7 @@ func (l *loop) seal(ctx context.Context, mode ledgerMode) error {
 	}
 	l.stored = next
 	l.metrics.sealed(rows, len(sealed.Record))
-	l.ring.Release(l.read)
+	l.release(l.read)
 	return nil
 }
 
