@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
 
 	"github.com/weirproject/weir/bpf"
 )
@@ -181,4 +182,11 @@ func (w *watcher) exitOf(pid int) *bpf.ExitSample {
 func untilNUL(b []byte) string {
 	name, _, _ := bytes.Cut(b, []byte{0})
 	return string(name)
+}
+
+func unmount(t *testing.T, path string) {
+	t.Helper()
+	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil {
+		t.Error(err)
+	}
 }
