@@ -3,6 +3,7 @@ package stream_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,23 +15,32 @@ import (
 
 // stream is one collector and one enricher between this machine's kernel and its sinks.
 type stream struct {
-	t         *testing.T
-	dir       string
-	kafka     *servers.Kafka
-	search    search // where a lane named search goes
-	lanes     []lane
-	collector *program
-	enricher  *program
+	t      *testing.T
+	dir    string
+	kafka  *servers.Kafka
+	search search // where a lane named search goes
+	// attachment names the collector's hooks in the kernel: each test has its own.
+	attachment string
+	lanes      []lane
+	collector  *program
+	enricher   *program
 }
 
 // newStream starts a Kafka, and nothing else yet.
 func newStream(t *testing.T) *stream {
 	t.Helper()
 	name := strings.ToLower(regexp.MustCompile(`[a-z][A-Z]`).ReplaceAllStringFunc(t.Name(), func(s string) string { return s[:1] + "-" + s[1:] }))
-	return &stream{
+	s := &stream{
 		t: t, dir: t.TempDir(), kafka: servers.StartKafka(t, servers.KafkaOptions{}),
-		search: search{url: shared.Get(t).openSearch, stream: "weir-" + strings.TrimPrefix(name, "test-")},
+		search:     search{url: shared.Get(t).openSearch, stream: "weir-" + strings.TrimPrefix(name, "test-")},
+		attachment: fmt.Sprintf("test-%016x", rand.Uint64()),
 	}
+	t.Cleanup(func() { // a collector that was killed leaves its hooks behind
+		if err := os.RemoveAll(filepath.Join("/sys/fs/bpf/weir", s.attachment)); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 func (s *stream) in(name string) string { return filepath.Join(s.dir, name) }
@@ -52,6 +62,7 @@ func (s *stream) collect(also ...string) {
 	s.t.Helper()
 	path := s.write("collector.yaml", `
 data: %s
+attachment: %s
 kafka:
   brokers: [%s]
 require: [process.exec, process.exit, network.connect, network.listen, network.close]
@@ -59,7 +70,7 @@ batch:
   age: 100ms
 heartbeat: 1s
 %s
-`, s.in("collector"), s.kafka.Addresses[0], strings.Join(also, "\n"))
+`, s.in("collector"), s.attachment, s.kafka.Addresses[0], strings.Join(also, "\n"))
 	s.collector = start(s.t, s.dir, "weir-collector", "-config", path)
 }
 
