@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,12 +100,12 @@ func TestDecode(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := decode(test.data, test.from, test.void, !test.cut)
-			var text string
+			var text strings.Builder
 			for _, r := range got.records {
-				text += string(r.Value)
+				text.WriteString(string(r.Value))
 			}
-			if text != test.values || got.next != test.next {
-				t.Errorf("values %q, next %d; want %q, %d", text, got.next, test.values, test.next)
+			if text.String() != test.values || got.next != test.next {
+				t.Errorf("values %q, next %d; want %q, %d", text.String(), got.next, test.values, test.next)
 			}
 			same := cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) || errors.Is(b, a) })
 			if diff := cmp.Diff(test.damaged, got.damaged, same, cmpopts.EquateEmpty()); diff != "" {

@@ -88,7 +88,7 @@ func TestWhatIsProducedIsRead(t *testing.T) {
 func TestKeysChooseThePartitionThatJavaChooses(t *testing.T) {
 	// Taken from org.apache.kafka.common.utils.UtilsTest and, for the partition, BuiltInPartitioner.
 	for key, hash := range map[string]int32{"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536, "abc": 479470107} {
-		if got, want := Partition([]byte(key), 12), int(hash&0x7fffffff)%12; got != want {
+		if got, want := partition([]byte(key), sequence(12)), int(hash&0x7fffffff)%12; got != want {
 			t.Errorf("%q: partition %d, want %d", key, got, want)
 		}
 	}
@@ -97,7 +97,7 @@ func TestKeysChooseThePartitionThatJavaChooses(t *testing.T) {
 	if err := c.Produce(t.Context(), Record{Topic: "t", Partition: AnyPartition, Key: key, Value: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(readAll(t, c, "t", Partition(key, 7))); got != 1 {
+	if got := len(readAll(t, c, "t", partition(key, sequence(7)))); got != 1 {
 		t.Errorf("%d records where the key leads", got)
 	}
 }

@@ -96,9 +96,8 @@ func (l Layout) topic(name string, record config.Size) Topic {
 	return t
 }
 
-// Partition returns where records with this key go among n partitions: murmur2, as Java's client does it.
-func Partition(key []byte, n int) int { return partition(key, sequence(n)) }
-
+// partition returns where records with this key go among partitions of these numbers: murmur2, as Java's
+// client does it.
 func partition(key []byte, ids []int) int {
 	return kafkago.Murmur2Balancer{Consistent: true}.Balance(kafkago.Message{Key: key}, ids...)
 }

@@ -75,9 +75,6 @@ func StartKafka(t T, o KafkaOptions) *Kafka {
 	return k
 }
 
-// Stop ends broker i in good order.
-func (k *Kafka) Stop(i int) { k.brokers[i].running.stop() }
-
 // Kill ends broker i by SIGKILL.
 func (k *Kafka) Kill(i int) { k.brokers[i].running.kill() }
 

@@ -90,17 +90,6 @@ func (p *process) await(ready func() bool) {
 	}
 }
 
-// stop asks the process to end, and waits.
-func (p *process) stop() {
-	p.t.Helper()
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	select {
-	case <-p.done:
-	case <-time.After(stopTimeout):
-		p.t.Fatalf("servers: %s does not stop:\n%s", p.name, p.tail())
-	}
-}
-
 // kill ends the process at once, and waits.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended

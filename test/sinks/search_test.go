@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -100,10 +101,8 @@ func (s *search) call(t *testing.T, method, path, body string, statuses ...int) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, status := range append(statuses, http.StatusOK) {
-		if answer.StatusCode == status {
-			return text
-		}
+	if slices.Contains(append(statuses, http.StatusOK), answer.StatusCode) {
+		return text
 	}
 	t.Fatalf("%s %s: status %d: %s", method, path, answer.StatusCode, text)
 	return nil

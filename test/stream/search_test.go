@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 )
 
@@ -31,10 +32,8 @@ func (s search) call(t *testing.T, method, path, body string, also ...int) []byt
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, status := range append(also, http.StatusOK) {
-		if answer.StatusCode == status {
-			return text
-		}
+	if slices.Contains(append(also, http.StatusOK), answer.StatusCode) {
+		return text
 	}
 	t.Fatalf("%s %s: %s: %s", method, path, answer.Status, text)
 	return nil
