@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirproject/weir/collector/spool"
+	"github.com/weirproject/weir/internal/config"
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 	"github.com/weirproject/weir/schema"
 	"github.com/weirproject/weir/schema/batch"
@@ -33,6 +34,7 @@ import (
 const (
 	collectorData = "WEIR_TEST_COLLECTOR"
 	collectorEnd  = "WEIR_TEST_COLLECTOR_END" // where it kills itself, such as "saved:3"
+	collectorRing = "WEIR_TEST_COLLECTOR_RING" // its size, where it is not the default
 	workloadExec  = "WEIR_TEST_EXEC"
 )
 
@@ -62,7 +64,11 @@ func collectUntilStopped(data string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	c, err := New(testConfig(data), log)
+	cfg := testConfig(data)
+	if ring, err := strconv.Atoi(os.Getenv(collectorRing)); err == nil {
+		cfg.Memory.Ring = config.Size(ring)
+	}
+	c, err := New(cfg, log)
 	if err == nil {
 		err = errors.Join(runUntil(ctx, c, os.Getenv(collectorEnd)), c.Close())
 	}
@@ -408,4 +414,50 @@ func TestOneCollectorHasAnAttachment(t *testing.T) {
 		t.Errorf("New = %v; want it to say %q", err, want)
 	}
 	v.stop()
+}
+
+// What a build or configuration cannot read it ends, and says by kind how much that was.
+func TestARingThatIsNotReadAnyMoreIsTold(t *testing.T) {
+	const execs = 30
+	v := newVictim(t)
+	v.start()
+	v.runs(0)
+	v.kill()
+	var w work
+	for n := range execs {
+		if err := w.exec(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv(collectorRing, strconv.Itoa(1<<20))
+	before := len(v.batches())
+	v.start()
+	v.runs(before)
+	v.stop()
+
+	batches := v.batches()
+	lost := make(map[string]uint64)
+	for _, b := range batches {
+		g := b.Proto().GetWeirLoss()
+		for i, number := range g.GetKind() {
+			kind, ok := schema.KindByNumber(number)
+			if !ok || string(b.Text(g.GetPlace()[i])) != "ring" {
+				t.Errorf("loss of kind %d in %q", number, b.Text(g.GetPlace()[i]))
+				continue
+			}
+			lost[kind.Name] += g.GetEvents()[i]
+		}
+	}
+	for _, kind := range []*schema.Kind{schema.ProcessFork, schema.ProcessExec, schema.ProcessExit} {
+		if lost[kind.Name] < execs {
+			t.Errorf("%s: %d are told as lost, of %d of this test alone", kind.Name, lost[kind.Name], execs)
+		}
+	}
+	last := batches[len(batches)-1]
+	if bytes.Equal(last.Header().GetAttachmentId(), batches[0].Header().GetAttachmentId()) {
+		t.Error("the attachment is the same")
+	}
+	for _, wrong := range ledger.Check(last.Ledger()) {
+		t.Error(wrong)
+	}
 }
