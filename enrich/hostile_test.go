@@ -71,12 +71,11 @@ func (h *machine) loss(of schema.HostID) kafka.Record {
 func TestABalanceThatIsTooLargeStopsNobodyElse(t *testing.T) {
 	s, h, other := newStage(t), newHost(t, "web"), newHost(t, "other")
 	s.deliver("siem", &memory{})
-	for run := range byte(3) {
-		s.produce(h.invent(run+1, 600))
+	records := []kafka.Record{h.invent(1, 600), h.invent(2, 600), h.invent(3, 600), other.batch(1)}
+	for _, r := range records {
+		r.Partition = 0
+		s.produce(r)
 	}
-	next := other.batch(1)
-	next.Partition = kafka.Partition(h.id[:], partitions)
-	s.produce(next)
 	s.play()
 	want(t, "received of the other", map[string]uint64{"process.exit": 1}, s.balance(other).GetReceived())
 	want(t, "delivered of the other", map[string]uint64{"process.exit": 1}, s.balance(other).Lanes[0].GetDelivered())
