@@ -30,6 +30,7 @@ import (
 	"reflect"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/sys/unix"
 )
 
 // MaxBytes bounds the size of a configuration file.
@@ -51,7 +52,7 @@ type Decoder interface {
 // Load reads the file at path into the struct that into points to, which holds the defaults. The error is
 // [Faults] where the file can be read but is wrong.
 func Load(path string, into any) error {
-	data, err := read(path)
+	data, err := ReadFile(path, MaxBytes)
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}
@@ -71,18 +72,27 @@ func Decode(name string, data []byte, into any) error {
 	return decode(root, v.Elem()).err()
 }
 
-func read(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// ReadFile reads a regular file of at most so many bytes.
+func ReadFile(path string, most Size) ([]byte, error) {
+	// A pipe without a writer would be waited for, and no signal would end that.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
+	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > MaxBytes {
-		return nil, fmt.Errorf("%s: larger than %s", path, Size(MaxBytes))
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is no regular file", path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > int(most) {
+		return nil, fmt.Errorf("%s: larger than %s", path, most)
 	}
 	return data, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -196,6 +197,16 @@ func TestAFileBeyondTheBoundIsRefused(t *testing.T) {
 	cfg := defaults()
 	if err := Load(path, &cfg); err == nil || !strings.Contains(err.Error(), "larger than 1MiB") {
 		t.Error(err)
+	}
+}
+
+func TestAPipeIsNotWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Load(path, &sample{}); err == nil || !strings.Contains(err.Error(), path+": is no regular file") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -8,16 +8,15 @@ package file
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"os"
 	"time"
 
 	"github.com/weirproject/weir/enrich/source"
+	"github.com/weirproject/weir/internal/config"
 )
 
 // maxBytes bounds the file: some 100,000 hosts.
-const maxBytes = 64 << 20
+const maxBytes = 64 * config.MiB
 
 // every is how often the file is looked at.
 const every = time.Second
@@ -84,17 +83,9 @@ func (l look) same(was look) bool {
 }
 
 func read(path string) (source.Set, error) {
-	f, err := os.Open(path)
+	data, err := config.ReadFile(path, maxBytes)
 	if err != nil {
 		return source.Set{}, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
-	if err != nil {
-		return source.Set{}, err
-	}
-	if len(data) > maxBytes {
-		return source.Set{}, fmt.Errorf("%s: larger than %d MiB", path, maxBytes>>20)
 	}
 	return Decode(path, data)
 }
