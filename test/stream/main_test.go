@@ -25,7 +25,7 @@ var shared = servers.NewShared(func(t servers.T) tools {
 })
 
 type tools struct {
-	binaries   string // directory of weir, weir-collector and weir-enrich
+	binaries   string // directory of weir's programs
 	openSearch string // URL
 }
 
@@ -36,17 +36,27 @@ func TestMain(m *testing.M) {
 	os.Exit(shared.Run(m))
 }
 
-// build builds the programs as they are released.
+// build builds the programs as they are released, and the enricher once more with the race detector, which the
+// collector cannot have: with cgo a process does not drop the capabilities of all its threads.
 func build(t servers.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-trimpath", "-o", dir+string(filepath.Separator), "./cmd/weir", "./cmd/weir-collector", "./cmd/weir-enrich")
-	cmd.Dir = filepath.Join("..", "..")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	goBuild(t, "CGO_ENABLED=0", "-o", dir+"/", "./cmd/weir", "./cmd/weir-collector", "./cmd/weir-enrich")
+	goBuild(t, "CGO_ENABLED=1", "-race", "-o", filepath.Join(dir, racedEnricher), "./cmd/weir-enrich")
 	return dir
+}
+
+// racedEnricher is the enricher with the race detector, by which it tells a race when it ends.
+const racedEnricher = "weir-enrich.race"
+
+func goBuild(t servers.T, env string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"build", "-trimpath"}, args...)...)
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Env = append(os.Environ(), env)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
 }
 
 func built(t *testing.T, name string) string {

@@ -7,6 +7,7 @@ import (
 
 func TestABrokersDeathLosesNothing(t *testing.T) {
 	s := newStream(t)
+	s.enrichers = racedEnricher
 	s.enrich(s.toSearch())
 	s.collects()
 	l := newWorkload(t).goOn()

@@ -64,6 +64,9 @@ func start(t *testing.T, dir, name string, args ...string) *program {
 	}
 	t.Cleanup(func() {
 		p.kill()
+		if p.says("WARNING: DATA RACE") > 0 {
+			t.Errorf("%s has a data race", name)
+		}
 		if t.Failed() {
 			t.Logf("end of %s's log (process %d):\n%s", name, p.cmd.Process.Pid, tail(p.log))
 		}

@@ -17,6 +17,7 @@ import (
 
 func TestADeadSinkStopsNoOther(t *testing.T) {
 	s := newStream(t)
+	s.enrichers = racedEnricher
 	port := deafPort(t)
 	s.enrich(to("search", "elasticsearch: {urls: ['http://127.0.0.1:%d'], data_stream: %s}", port.number, s.search.stream), s.toFiles())
 	s.collects()

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -21,6 +22,7 @@ type stream struct {
 	search search // where a lane named search goes
 	// attachment names the collector's hooks in the kernel: each test has its own.
 	attachment string
+	enrichers  string // the program's name, where it is not weir-enrich
 	lanes      []lane
 	collector  *program
 	enricher   *program
@@ -127,7 +129,7 @@ inventory:
   files: [%s]
 sinks:
 %s`, s.in("enrich"), s.kafka.Addresses[0], s.in("inventory.yaml"), &sinks)
-	s.enricher = start(s.t, s.dir, "weir-enrich", "-config", path)
+	s.enricher = start(s.t, s.dir, cmp.Or(s.enrichers, "weir-enrich"), "-config", path)
 }
 
 // settles stops the collector in good order, and waits until the books balance.

@@ -51,11 +51,11 @@ const request, reply = 517, 70_001
 func (k *talker) talk(loopback netip.Addr) {
 	listener := k.socket(loopback)
 	k.do(unix.Listen(listener, 4)) // without bind: the kernel chooses the port
-	any := k.local(listener)
-	k.note(fact{Kind: schema.NetworkListen.Name, Source: any})
+	listening := k.local(listener)
+	k.note(fact{Kind: schema.NetworkListen.Name, Source: listening})
 
 	client := k.bound(loopback)
-	to := netip.AddrPortFrom(loopback, any.Port())
+	to := netip.AddrPortFrom(loopback, listening.Port())
 	k.do(unix.Connect(client, sockaddr(to)))
 	server, _, err := unix.Accept(listener)
 	k.do(err)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -93,16 +94,8 @@ func (w *workload) processes(n int) {
 // hostile are arguments that programs on the way have stumbled over elsewhere.
 var hostile = []string{
 	"", " ", "\xff\xfe\x80", "caf\xe9", "a\nb\rc\td", "\x1b[31mred\x1b]0;title\a", `"quoted" \back\ 'single'`, "{\"json\":[1]}",
-	"é漢字🦦", "\u202egnp.exe", "\u2028\ufeff\ufffd", "\xed\xa0\x80", "%s%n", "$(reboot)", string(make4k()),
-}
-
-// make4k is an argument that nearly fills what an exec event holds.
-func make4k() []byte {
-	text := make([]byte, 3900)
-	for i := range text {
-		text[i] = 'a' + byte(i%26)
-	}
-	return text
+	"é漢字🦦", "\u202egnp.exe", "\u2028\ufeff\ufffd", "\xed\xa0\x80", "%s%n", "$(reboot)",
+	strings.Repeat("0123456789", 390), // an exec event holds 4 KiB
 }
 
 // network has a process listen, connect, be refused, talk and close, over IPv4, IPv6 and IPv4 by way of IPv6,
