@@ -161,3 +161,16 @@ func TestMetricsHaveNoLabelsThatAHostInvents(t *testing.T) {
 		}
 	}
 }
+
+// TestAnOCSFUserHasTheNameThatBelongsToItsID holds for a program that is set-uid: real and effective user differ.
+func TestAnOCSFUserHasTheNameThatBelongsToItsID(t *testing.T) {
+	paths := map[string]string{}
+	for table := range schema.Tables() {
+		for _, c := range table.Columns {
+			paths[c.Field.GetOcsf()] = c.Field.GetEcs()
+		}
+	}
+	if id, name := paths["actor.user.uid"], paths["actor.user.name"]; id != "user.id" || name != "user.name" {
+		t.Errorf("actor.user.uid is %s, actor.user.name is %s", id, name)
+	}
+}

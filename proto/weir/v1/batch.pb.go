@@ -1609,13 +1609,13 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x13weir.executable_cutR\rexecutableCut\x12F\n" +
 	"\tknowledge\x18\x14 \x03(\x0e2\x12.weir.v1.KnowledgeB\x14\xe2\xe0\x18\x10\n" +
 	"\x0eweir.knowledgeR\tknowledge:\x0f\xea\xe0\x18\v\x12\tentity_id\"\xc0\x03\n" +
-	"\vCredentials\x12G\n" +
-	"\x03uid\x18\x01 \x03(\rB5\xe2\xe0\x181\n" +
-	"\x14process.real_user.id\x12\x0eactor.user.uid0\x01J\akeywordR\x03uid\x128\n" +
+	"\vCredentials\x127\n" +
+	"\x03uid\x18\x01 \x03(\rB%\xe2\xe0\x18!\n" +
+	"\x14process.real_user.id0\x01J\akeywordR\x03uid\x128\n" +
 	"\x03gid\x18\x02 \x03(\rB&\xe2\xe0\x18\"\n" +
-	"\x15process.real_group.id0\x01J\akeywordR\x03gid\x12,\n" +
-	"\x04euid\x18\x03 \x03(\rB\x18\xe2\xe0\x18\x14\n" +
-	"\auser.id0\x01J\akeywordR\x04euid\x122\n" +
+	"\x15process.real_group.id0\x01J\akeywordR\x03gid\x12<\n" +
+	"\x04euid\x18\x03 \x03(\rB(\xe2\xe0\x18$\n" +
+	"\auser.id\x12\x0eactor.user.uid0\x01J\akeywordR\x04euid\x122\n" +
 	"\x04egid\x18\x04 \x03(\rB\x1e\xe2\xe0\x18\x1a\n" +
 	"\ruser.group.id0\x01J\akeywordR\x04egid\x12K\n" +
 	"\teffective\x18\x05 \x03(\x04B-\xe2\xe0\x18)\n" +
