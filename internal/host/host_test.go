@@ -91,3 +91,13 @@ func TestClocksAgree(t *testing.T) {
 		t.Errorf("boot time and the time since then are %v off", off)
 	}
 }
+
+func TestAMachineOfThousandAddressesTellsTheFirst(t *testing.T) {
+	var in []netip.Addr
+	for i := range 6_000 {
+		in = append(in, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
+	}
+	if out := outward(in); len(out) != maxAddresses || out[0] != in[0] {
+		t.Errorf("%d addresses, the first is %v", len(out), out[0])
+	}
+}

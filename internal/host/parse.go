@@ -57,8 +57,12 @@ func parseID(text string) (id [16]byte, err error) {
 	return id, err
 }
 
-// outward returns the addresses by which others may know this machine, each once and in order: no loopback,
-// link-local, multicast or unspecified ones.
+// maxAddresses bounds those that are told: every batch carries them, and a node of a cluster may have one for
+// each of thousands of services.
+const maxAddresses = 64
+
+// outward returns the addresses by which others may know this machine, each once and in order, the first
+// maxAddresses of them: no loopback, link-local, multicast or unspecified ones.
 func outward(addresses []netip.Addr) []netip.Addr {
 	kept := make([]netip.Addr, 0, len(addresses))
 	for _, a := range addresses {
@@ -68,5 +72,6 @@ func outward(addresses []netip.Addr) []netip.Addr {
 		}
 	}
 	slices.SortFunc(kept, netip.Addr.Compare)
-	return slices.Compact(kept)
+	kept = slices.Compact(kept)
+	return kept[:min(len(kept), maxAddresses)]
 }

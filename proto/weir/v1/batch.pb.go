@@ -516,7 +516,7 @@ type Header struct {
 	InstanceId string `protobuf:"bytes,11,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
 	// Name of the machine: uname -n.
 	Hostname string `protobuf:"bytes,12,opt,name=hostname,proto3" json:"hostname,omitempty"`
-	// Addresses of the machine's interfaces, 4 or 16 bytes each, loopback and link-local ones left out.
+	// Addresses of the machine's interfaces, 4 or 16 bytes each, loopback and link-local ones left out; at most 64.
 	Addresses [][]byte `protobuf:"bytes,13,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	// uname -m.
 	Architecture string `protobuf:"bytes,14,opt,name=architecture,proto3" json:"architecture,omitempty"`
