@@ -5,6 +5,9 @@
 //	                                                                         ├─ Seed: processes that were there before
 //	                                                                         └─ Counters: the ledger's kernel side
 //
+// An attachment with a name outlives its process, by pins (pins.go): the next New of that name goes on with its
+// hooks, counters and ring, and finds what Progress was saved.
+//
 // It is the only writer of kernel maps. It starts no goroutine; an Attachment is for one goroutine at a time,
 // but for Counters, which may run beside anything but Detach and Close.
 package attach
@@ -29,7 +32,7 @@ type Coverage struct {
 	Refused []*Refused // the rungs before it, in their order, and why not
 }
 
-// Attachment is weir's programs on this kernel. It lives until Close.
+// Attachment is weir's programs on this kernel. It lives until Close; where it is Kept, until End.
 type Attachment struct {
 	objects  *ebpf.Collection    // maps and variables, which all programs share
 	programs map[string]*program // attached, by name

@@ -57,7 +57,7 @@ func newLoader(cfg Config, kernel *btf.Spec, kept *pins) (*loader, error) {
 		programs: make(map[string]*program), refused: make(map[string]error),
 	}
 	if err := l.createMaps(); err != nil {
-		return nil, need("every rung", fmt.Errorf("create maps: %w", err))
+		return nil, err
 	}
 	return l, nil
 }
@@ -70,7 +70,13 @@ func (l *loader) createMaps() error {
 	}
 	defer closeAll(maps)
 	l.objects, err = ebpf.NewCollectionWithOptions(bpf.Only(l.spec), ebpf.CollectionOptions{MapReplacements: maps})
-	return err
+	if err != nil && maps != nil {
+		return l.pins.unusable(err)
+	}
+	if err != nil {
+		return need("every rung", fmt.Errorf("create maps: %w", err))
+	}
+	return nil
 }
 
 // fetches reports whether the kernel has atomic instructions that return values.

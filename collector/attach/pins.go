@@ -123,12 +123,17 @@ func (p *pins) maps(spec *ebpf.CollectionSpec) (map[string]*ebpf.Map, error) {
 		opened, err := ebpf.LoadPinnedMap(p.at(pinnedMap, name), &ebpf.LoadPinOptions{ReadOnly: m.Flags&unix.BPF_F_RDONLY != 0})
 		if err != nil {
 			closeAll(maps)
-			return nil, fmt.Errorf("pinned map %s: %w", name, err)
+			return nil, p.unusable(err)
 		}
 		m.Flags &^= unix.BPF_F_RDONLY // the descriptor's, which the kernel does not keep with the map
 		maps[name] = opened
 	}
 	return maps, nil
+}
+
+// unusable says what to do where somebody else has touched the pins.
+func (p *pins) unusable(err error) error {
+	return fmt.Errorf("%w; remove %s, and what its ring holds with it", err, p.dir)
 }
 
 func closeAll(maps map[string]*ebpf.Map) {
