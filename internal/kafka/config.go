@@ -64,8 +64,9 @@ func Default() Config {
 	return Config{Brokers: []string{"127.0.0.1:9092"}, ClientID: "weir", FetchBytes: 8 * config.MiB}
 }
 
-// Bounds of fetch_bytes: below, requests outweigh records; above, a few partitions outweigh the machine.
-const minFetchBytes, maxFetchBytes = 64 * config.KiB, 256 * config.MiB
+// Bounds of fetch_bytes: the least takes the largest record that a topic of the stream may hold; above the
+// most, a few partitions outweigh the machine.
+const minFetchBytes, maxFetchBytes = maxEnvelopeRecord, 256 * config.MiB
 
 // Validate joins all faults of the keys in c itself; those of tls and sasl are told by theirs.
 func (c Config) Validate() error {

@@ -30,7 +30,7 @@ func TestAConfigurationIsToldWhatIsWrongWithIt(t *testing.T) {
 		"no broker":                   {func(c *Config) { c.Brokers = nil }, []string{"brokers", "name at least one"}},
 		"a broker without a port":     {func(c *Config) { c.Brokers = []string{"kafka1"} }, []string{`"kafka1" is not an address`, "host:port"}},
 		"port 0":                      {func(c *Config) { c.Brokers = []string{"kafka1:0"} }, []string{"is not an address"}},
-		"too little to fetch":         {func(c *Config) { c.FetchBytes = 1 }, []string{"fetch_bytes", "64KiB"}},
+		"too little to fetch":         {func(c *Config) { c.FetchBytes = 1 }, []string{"fetch_bytes", "8MiB"}},
 		"an authority that is absent": {func(c *Config) { c.TLS = &TLS{CA: absent} }, []string{"tls.ca", absent, "no such file"}},
 		"an authority that is noise":  {func(c *Config) { c.TLS = &TLS{CA: noise} }, []string{"tls.ca", noise, "no PEM certificate"}},
 		"a certificate without a key": {func(c *Config) { c.TLS = &TLS{Cert: noise} }, []string{"key", "go together"}},

@@ -113,8 +113,9 @@ func (s *sample) read(t testing.TB) *batch.Batch {
 // known is what the enricher knows of a batch of so many rows.
 func known(rows int) *weirv1.Enrichment {
 	return &weirv1.Enrichment{
-		Joined: weirv1.Joined_JOINED_COMPLETE,
-		Spans:  []*weirv1.Span{{Rows: uint32(rows), Instance: 1, Deploy: 1}},
+		Joined:       weirv1.Joined_JOINED_COMPLETE,
+		ReceivedAtUs: boot.Add(5*time.Minute + time.Second).UnixMicro(),
+		Spans:        []*weirv1.Span{{Rows: uint32(rows), Instance: 1, Deploy: 1}},
 		Instances: []*weirv1.Instance{{
 			Id: "i-0abc12345678", Account: "123456789012", Provider: "aws", Region: "eu-central-1",
 			Zone: "eu-central-1a", Type: "m7g.large", Image: "ami-0123", LaunchTimeUs: boot.UnixMicro(),

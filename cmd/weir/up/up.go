@@ -29,6 +29,9 @@ func Command() cli.Command {
 			"second start with the same directory goes on where the first one stopped.",
 		Flags: o.add,
 		Run: func(ctx context.Context, env cli.Env) error {
+			if err := o.check(); err != nil {
+				return err
+			}
 			if o.duration > 0 {
 				limited, cancel := context.WithTimeoutCause(ctx, o.duration, errTimeUp)
 				defer cancel()
@@ -52,6 +55,16 @@ func (o *options) add(f *flag.FlagSet) {
 	f.StringVar(&o.data, "data", "weir-data", "keep everything in `DIR`")
 	f.DurationVar(&o.duration, "for", 0, "stop after `TIME`, such as 30s")
 	f.BoolVar(&o.quiet, "quiet", false, "do not show events")
+}
+
+func (o *options) check() error {
+	switch {
+	case o.data == "":
+		return cli.Usagef("-data is empty; name a directory")
+	case o.duration < 0:
+		return cli.Usagef("-for %s is negative", o.duration)
+	}
+	return nil
 }
 
 // paths are the places beneath the data directory.

@@ -1562,7 +1562,7 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\n" +
 	"Dictionary\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
-	"\x04size\x18\x02 \x03(\rR\x04size\"\x8f\t\n" +
+	"\x04size\x18\x02 \x03(\rR\x04size\"\x8d\t\n" +
 	"\tProcesses\x12&\n" +
 	"\x04tgid\x18\x01 \x03(\x11B\x12\xe2\xe0\x18\x0e\n" +
 	"\x03pid\x12\x03pid \x010\x01R\x04tgid\x12?\n" +
@@ -1582,9 +1582,9 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\targuments\x18\a \x03(\x11B\x1a\xe2\xe0\x18\x16\n" +
 	"\x04args\x12\bcmd_line\x18\x02 \x018\x03R\targuments\x128\n" +
 	"\rarguments_cut\x18\b \x03(\bB\x13\xe2\xe0\x18\x0f\n" +
-	"\rweir.args_cutR\fargumentsCut\x12'\n" +
-	"\x04comm\x18\t \x03(\rB\x13\xe2\xe0\x18\x0f\n" +
-	"\vthread.name\x18\x01R\x04comm\x121\n" +
+	"\rweir.args_cutR\fargumentsCut\x12%\n" +
+	"\x04comm\x18\t \x03(\rB\x11\xe2\xe0\x18\r\n" +
+	"\tweir.comm\x18\x01R\x04comm\x121\n" +
 	"\x0enamespace_tgid\x18\n" +
 	" \x03(\rB\n" +
 	"\xe2\xe0\x18\x06\n" +

@@ -771,7 +771,7 @@ var File_weir_v1_enrichment_proto protoreflect.FileDescriptor
 
 const file_weir_v1_enrichment_proto_rawDesc = "" +
 	"\n" +
-	"\x18weir/v1/enrichment.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\x90\x03\n" +
+	"\x18weir/v1/enrichment.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\xad\x03\n" +
 	"\n" +
 	"Enrichment\x12/\n" +
 	"\tinstances\x18\x01 \x03(\v2\x11.weir.v1.InstanceR\tinstances\x12)\n" +
@@ -779,8 +779,9 @@ const file_weir_v1_enrichment_proto_rawDesc = "" +
 	"\x05spans\x18\x03 \x03(\v2\r.weir.v1.SpanR\x05spans\x12\x14\n" +
 	"\x05topic\x18\x04 \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\x05 \x01(\x05R\tpartition\x12\x16\n" +
-	"\x06offset\x18\x06 \x01(\x03R\x06offset\x12$\n" +
-	"\x0ereceived_at_us\x18\a \x01(\x03R\freceivedAtUs\x12\"\n" +
+	"\x06offset\x18\x06 \x01(\x03R\x06offset\x12A\n" +
+	"\x0ereceived_at_us\x18\a \x01(\x03B\x1b\xe2\xe0\x18\x17\n" +
+	"\x0eevent.ingested\x18\fB\x03µsR\freceivedAtUs\x12\"\n" +
 	"\rclock_skew_us\x18\b \x01(\x12R\vclockSkewUs\x12:\n" +
 	"\x06joined\x18\t \x01(\x0e2\x0f.weir.v1.JoinedB\x11\xe2\xe0\x18\r\n" +
 	"\vweir.joinedR\x06joined\x12)\n" +
