@@ -230,3 +230,19 @@ func TestBPFFSIsMountedWhereItIsNot(t *testing.T) {
 		t.Errorf("kept %v; said %q", a.Kept(), said.String())
 	}
 }
+
+// Once a batch.
+func BenchmarkSetProgress(b *testing.B) {
+	m, err := newText("weir_progress")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	a, text := Attachment{pins: &pins{progress: m}}, make([]byte, 1500)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := a.SetProgress(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
