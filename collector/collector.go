@@ -17,6 +17,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -59,37 +60,37 @@ type Collector struct {
 }
 
 // New opens what a run needs, attaches the hooks, and starts no goroutine. Close undoes it.
-func New(cfg Config, log *slog.Logger) (c *Collector, err error) {
-	c = &Collector{cfg: cfg, log: log, registry: telemetry.NewRegistry(cli.Version()), health: telemetry.NewHealth()}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.abandon(), c.Close())
-		}
-	}()
-	if err := c.identify(); err != nil {
-		return c, err
+func New(cfg Config, log *slog.Logger) (*Collector, error) {
+	c := &Collector{cfg: cfg, log: log, registry: telemetry.NewRegistry(cli.Version()), health: telemetry.NewHealth()}
+	if err := c.open(); err != nil {
+		return nil, errors.Join(err, c.abandon(), c.Close())
 	}
-	if c.spool, err = spool.Open(filepath.Join(cfg.Data, "spool"), cfg.Spool.options(log)); err != nil {
-		return c, err
+	return c, nil
+}
+
+func (c *Collector) open() (err error) {
+	if err := c.identify(); err != nil {
+		return err
+	}
+	if c.spool, err = spool.Open(filepath.Join(c.cfg.Data, "spool"), c.cfg.Spool.options(c.log)); err != nil {
+		return err
 	}
 	if c.last, _, err = c.spool.Last(); err != nil {
-		return c, err
+		return err
 	}
-	if c.kafka, err = kafka.Open(cfg.Kafka, log); err != nil {
-		return c, err
+	if c.kafka, err = kafka.Open(c.cfg.Kafka, c.log); err != nil {
+		return err
 	}
-	if c.hooks, err = attach.New(cfg.attach(log)); err != nil {
-		return c, err
+	if c.hooks, err = attach.New(c.cfg.attach(c.log)); err != nil {
+		return err
 	}
 	id := c.hooks.ID()
 	c.header.AttachmentId = id[:]
-	if err := checkRequired(cfg.Require, c.hooks.Coverage()); err != nil {
-		return c, err
+	if err := checkRequired(c.cfg.Require, c.hooks.Coverage()); err != nil {
+		return err
 	}
-	if c.ring, err = ring.Open(c.hooks.Ring()); err != nil {
-		return c, err
-	}
-	return c, nil
+	c.ring, err = ring.Open(c.hooks.Ring())
+	return err
 }
 
 // abandon ends an attachment that New has made, so that no hook is left behind without a reader. One that was
@@ -103,8 +104,8 @@ func (c *Collector) abandon() error {
 
 // identify makes the run's identity: the host's key, and an id that no other run has.
 func (c *Collector) identify() (err error) {
-	if err := os.MkdirAll(c.cfg.Data, 0o700); err != nil {
-		return fmt.Errorf("data directory: %w", err)
+	if err := makeDataDir(c.cfg.Data); err != nil {
+		return err
 	}
 	if c.key, err = host.Key(c.cfg.Data); err != nil {
 		return err
@@ -117,6 +118,17 @@ func (c *Collector) identify() (err error) {
 	c.header.WeirVersion = cli.Version()
 	c.header.Origin = weirv1.Origin_ORIGIN_COLLECTOR
 	c.chain = batch.NewChain(c.key, run)
+	return nil
+}
+
+func makeDataDir(path string) error {
+	err := os.MkdirAll(path, 0o700)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return cli.WithHint(fmt.Errorf("data directory: %w", err), "run as root; hooks need it too")
+	case err != nil:
+		return fmt.Errorf("data directory: %w", err)
+	}
 	return nil
 }
 
