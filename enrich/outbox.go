@@ -19,6 +19,7 @@ import (
 type outbox struct {
 	client    *kafka.Client
 	partition int
+	lanes     []string // names of those that are configured, in order
 	log       *slog.Logger
 
 	records []outgoing
@@ -51,6 +52,7 @@ func (o *outbox) flush(ctx context.Context, b *books.Books) error {
 		if state == nil {
 			continue // nobody's: a claim that was refused
 		}
+		state.Lanes = o.lanes
 		r, err := balance.HostRecord(state, o.partition)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -45,7 +46,7 @@ func (e *Enricher) openPartition(ctx context.Context, topic string, number int) 
 		books: books.New(), reporter: newReporter(e.deps.Key, e.deps.Header),
 		watch: newWatch(topic, number, e.config.Silence, time.Now()),
 	}
-	p.out = outbox{client: e.deps.Client, partition: number, log: log, changed: map[schema.HostID]struct{}{}}
+	p.out = outbox{client: e.deps.Client, partition: number, lanes: slices.Sorted(maps.Keys(e.config.Sinks.Lanes)), log: log, changed: map[schema.HostID]struct{}{}}
 	list, err := balance.Hosts(ctx, e.deps.Client, number, log)
 	if err != nil {
 		return nil, err

@@ -190,9 +190,11 @@ func fitOf(host Host, v *weirv1.Instance) fit {
 	return f
 }
 
-// deploy returns the deploy with the most specific target, and narrows m's window to where that is so.
+// deploy returns the deploy with the most specific target, and of several with that target the one that began
+// last: a roll-out replaces the one before it. It narrows m's window to where that is so.
 func (inv *Inventory) deploy(on *weirv1.Instance, t int64, m *Match) *weirv1.Deploy {
 	var best *weirv1.Deploy
+	var from int64
 	var tied bool
 	for _, to := range []target{{single, on.GetId()}, {group, on.GetGroup()}, {image, on.GetImage()}} {
 		if to.name == "" {
@@ -203,9 +205,9 @@ func (inv *Inventory) deploy(on *weirv1.Instance, t int64, m *Match) *weirv1.Dep
 			m.narrow(d.window, t)
 			switch {
 			case !d.holds(t) || found:
-			case best == nil:
-				best = d.Deploy
-			case d.GetId() != best.GetId():
+			case best == nil || d.window.from > from:
+				best, from, tied = d.Deploy, d.window.from, false
+			case d.window.from == from && d.GetId() != best.GetId():
 				tied = true
 			}
 		}

@@ -30,7 +30,9 @@ func TestLookup(t *testing.T) {
 		{Id: "d-image", Image: "v1"},
 		{Id: "d-group", Group: "web", ValidFromUs: us(20)},
 		{Id: "d-single", Instance: "i-1", ValidFromUs: us(40), ValidToUs: us(60)},
-		{Id: "d-rival", Group: "web", ValidFromUs: us(200)},
+		{Id: "d-next", Group: "web", ValidFromUs: us(200)},
+		{Id: "d-rival", Group: "web", ValidFromUs: us(300)},
+		{Id: "d-other", Group: "web", ValidFromUs: us(300)},
 	})
 	tests := []struct {
 		name             string
@@ -43,7 +45,8 @@ func TestLookup(t *testing.T) {
 		{"a group is more specific than an image", Host{HostID: "aa"}, 30, "i-1", "d-group", false},
 		{"an instance is more specific than a group", Host{HostID: "aa"}, 40, "i-1", "d-single", false},
 		{"a deploy that ended gives way", Host{HostID: "aa"}, 60, "i-1", "d-group", false},
-		{"two deploys of one group tie", Host{HostID: "aa"}, 200, "i-1", "", true},
+		{"a roll-out replaces the one before", Host{HostID: "aa"}, 200, "i-1", "d-next", false},
+		{"two roll-outs of one moment tie", Host{HostID: "aa"}, 300, "i-1", "", true},
 		{"an instance id is the inventory's id", Host{InstanceID: "i-2", HostID: "cc"}, 10, "i-2", "", false},
 		{"a hostname is whose it was", Host{Hostname: "moved"}, 49, "i-2", "", false},
 		{"a hostname is nobody's between", Host{Hostname: "moved"}, 55, "", "", false},
@@ -156,7 +159,13 @@ func twin(instances []*weirv1.Instance, deploys []*weirv1.Deploy, host Host, t i
 	} {
 		var found []*weirv1.Deploy
 		for _, d := range holding(deploys, t) {
-			if targets(d) {
+			if !targets(d) {
+				continue
+			}
+			if len(found) > 0 && d.ValidFromUs > found[0].ValidFromUs {
+				found = nil
+			}
+			if len(found) == 0 || d.ValidFromUs == found[0].ValidFromUs {
 				found = append(found, d)
 			}
 		}

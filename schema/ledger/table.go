@@ -41,9 +41,10 @@ type Lane struct {
 func (l Lane) sum() uint64 { return l.Delivered + l.Duplicate + l.DeadLettered + l.Filtered + l.Before }
 
 // TableOf makes the table of a host from its balance and those of its lanes. The host's sums are held against
-// the run that told them.
+// the run that told them. A lane that has told nothing yet is there, and one that is configured no more is not.
 func TableOf(host *weirv1.HostBalance, lanes []*weirv1.LaneBalance) Table {
 	t := Table{Closing: host.GetLedger().GetClosing()}
+	lanes = configured(host.GetLanes(), lanes)
 	for _, l := range lanes {
 		t.Lanes = append(t.Lanes, l.GetLane())
 	}
@@ -69,6 +70,23 @@ func TableOf(host *weirv1.HostBalance, lanes []*weirv1.LaneBalance) Table {
 		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// configured returns a balance for each name. A balance that was written before names were has all lanes.
+func configured(names []string, lanes []*weirv1.LaneBalance) []*weirv1.LaneBalance {
+	if len(names) == 0 {
+		return lanes
+	}
+	wanted := make([]*weirv1.LaneBalance, 0, len(names))
+	for _, name := range names {
+		i := slices.IndexFunc(lanes, func(l *weirv1.LaneBalance) bool { return l.GetLane() == name })
+		if i < 0 {
+			wanted = append(wanted, &weirv1.LaneBalance{Lane: name})
+			continue
+		}
+		wanted = append(wanted, lanes[i])
+	}
+	return wanted
 }
 
 func runOf(host *weirv1.HostBalance) *weirv1.RunBalance {

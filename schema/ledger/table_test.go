@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 	"github.com/weirproject/weir/schema/ledger"
 )
@@ -79,6 +81,22 @@ func TestTheDifferenceIsWhatNobodyCanPlace(t *testing.T) {
 				t.Errorf("difference %d, not %d:\n%s", table.Sum(), c.want, table)
 			}
 		})
+	}
+}
+
+func TestALaneThatToldNothingOwesEverythingAndOneThatIsGoneOwesNothing(t *testing.T) {
+	h, lanes := host()
+	h.Ledger.Closing = true
+	received := h.Received["process.exec"]
+	h.Lanes = []string{lanes[0].Lane, "new"}
+	table := ledger.TableOf(h, lanes)
+	if diff := cmp.Diff([]string{lanes[0].Lane, "new"}, table.Lanes); diff != "" {
+		t.Errorf("lanes (-want +got):\n%s", diff)
+	}
+	for _, r := range table.Rows {
+		if r.Kind == "process.exec" && table.Difference(r) != received {
+			t.Errorf("difference %d, want the %d that the new lane owes", table.Difference(r), received)
+		}
 	}
 }
 

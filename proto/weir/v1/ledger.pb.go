@@ -390,7 +390,9 @@ type HostBalance struct {
 	// The host owes heartbeats, and a silence was found; cleared when it speaks again.
 	Silent bool `protobuf:"varint,15,opt,name=silent,proto3" json:"silent,omitempty"`
 	// The run that told ledger.
-	LedgerRunId   []byte `protobuf:"bytes,16,opt,name=ledger_run_id,json=ledgerRunId,proto3" json:"ledger_run_id,omitempty"`
+	LedgerRunId []byte `protobuf:"bytes,16,opt,name=ledger_run_id,json=ledgerRunId,proto3" json:"ledger_run_id,omitempty"`
+	// The lanes that were configured when the balance was written: each owes what the host told.
+	Lanes         []string `protobuf:"bytes,17,rep,name=lanes,proto3" json:"lanes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -533,6 +535,13 @@ func (x *HostBalance) GetSilent() bool {
 func (x *HostBalance) GetLedgerRunId() []byte {
 	if x != nil {
 		return x.LedgerRunId
+	}
+	return nil
+}
+
+func (x *HostBalance) GetLanes() []string {
+	if x != nil {
+		return x.Lanes
 	}
 	return nil
 }
@@ -955,7 +964,7 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\vrun_batched\x18\f \x01(\x04R\n" +
 	"runBatched\x12\x16\n" +
 	"\x06missed\x18\r \x01(\x04R\x06missed\x12%\n" +
-	"\x0emissed_unknown\x18\x0e \x01(\bR\rmissedUnknown\"\xc2\x06\n" +
+	"\x0emissed_unknown\x18\x0e \x01(\bR\rmissedUnknown\"\xd8\x06\n" +
 	"\vHostBalance\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\fR\x06hostId\x12!\n" +
 	"\finput_offset\x18\x02 \x01(\x03R\vinputOffset\x12'\n" +
@@ -975,7 +984,8 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\fweir_version\x18\r \x01(\tR\vweirVersion\x12#\n" +
 	"\rattachment_id\x18\x0e \x01(\fR\fattachmentId\x12\x16\n" +
 	"\x06silent\x18\x0f \x01(\bR\x06silent\x12\"\n" +
-	"\rledger_run_id\x18\x10 \x01(\fR\vledgerRunId\x1a;\n" +
+	"\rledger_run_id\x18\x10 \x01(\fR\vledgerRunId\x12\x14\n" +
+	"\x05lanes\x18\x11 \x03(\tR\x05lanes\x1a;\n" +
 	"\rFindingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a;\n" +
