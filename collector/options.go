@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"errors"
 	"log/slog"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/collector/attach"
 	"github.com/weirproject/weir/collector/spool"
+	"github.com/weirproject/weir/internal/cli"
 	"github.com/weirproject/weir/internal/host"
 	"github.com/weirproject/weir/schema/batch"
 )
@@ -44,5 +46,9 @@ func (s *SpoolConfig) options(log *slog.Logger) spool.Options {
 // dropCapabilities keeps what reading counters and iterators takes (docs/security.md). Everything that
 // takes more, such as attaching, is done before.
 func dropCapabilities() error {
-	return host.DropCapabilities(unix.CAP_BPF, unix.CAP_PERFMON)
+	err := host.DropCapabilities(unix.CAP_BPF, unix.CAP_PERFMON)
+	if errors.Is(err, unix.ENOTSUP) {
+		return cli.WithHint(err, "this program was built with cgo; build it with CGO_ENABLED=0, as make build does")
+	}
+	return err
 }
