@@ -57,13 +57,15 @@ type Collector struct {
 	last     batch.Sealed // of the run before
 	registry *prometheus.Registry
 	health   *telemetry.Health
+
+	collecting bool // from now on the ring is this run's to empty, or the next one's
 }
 
 // New opens what a run needs, attaches the hooks, and starts no goroutine. Close undoes it.
 func New(cfg Config, log *slog.Logger) (*Collector, error) {
 	c := &Collector{cfg: cfg, log: log, registry: telemetry.NewRegistry(cli.Version()), health: telemetry.NewHealth()}
 	if err := c.open(); err != nil {
-		return nil, errors.Join(err, c.abandon(), c.Close())
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
@@ -91,15 +93,6 @@ func (c *Collector) open() (err error) {
 	}
 	c.ring, err = ring.Open(c.hooks.Ring())
 	return err
-}
-
-// abandon ends an attachment that New has made, so that no hook is left behind without a reader. One that was
-// there before stays for the next run.
-func (c *Collector) abandon() error {
-	if c.hooks == nil || c.hooks.Resumed() {
-		return nil
-	}
-	return c.hooks.End()
 }
 
 // identify makes the run's identity: the host's key, and an id that no other run has.
@@ -145,7 +138,7 @@ func (c *Collector) Close() error {
 		errs = append(errs, c.ring.Close())
 	}
 	if c.hooks != nil {
-		errs = append(errs, c.hooks.Close())
+		errs = append(errs, c.abandon(), c.hooks.Close())
 	}
 	if c.kafka != nil {
 		errs = append(errs, c.kafka.Close())
@@ -156,17 +149,26 @@ func (c *Collector) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run collects until ctx ends, and then stops in the stream's order. Its error is what stood in the way.
+// abandon ends an attachment that New has made and nothing was read of, so that no hook is left behind without a
+// reader. One that was there before stays for the next run.
+func (c *Collector) abandon() error {
+	if c.collecting || c.hooks.Resumed() {
+		return nil
+	}
+	return c.hooks.End()
+}
+
+// Run collects until ctx ends, or a part of it fails, and then stops in the stream's order. Its error is what stood in the way.
 func (c *Collector) Run(ctx context.Context) error {
 	loop, err := c.newLoop()
 	if err != nil {
 		return err
 	}
-	// The loop ends first, when ctx does or when it fails; the others outlive it, until what it stored is
+	// The loop ends first, when ctx does or when any of them fails; the others outlive it, until what it stored is
 	// published or the deadline is over.
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRest()
-	var g errgroup.Group
+	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer stopRest()
 		err := c.collect(ctx, loop)
@@ -188,7 +190,8 @@ func (c *Collector) Run(ctx context.Context) error {
 // collect runs the loop, detaches the hooks when ctx has ended, and drains the ring. What stands in the way of it
 // leaves the attachment as a kill would, and the next run goes on with it.
 func (c *Collector) collect(ctx context.Context, l *loop) error {
-	if err := c.hooks.Seed(l.filler); err != nil {
+	c.collecting = true
+	if err := seed(c.hooks, l.filler, l.table); err != nil {
 		return err
 	}
 	err := l.run(ctx)

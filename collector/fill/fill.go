@@ -130,7 +130,7 @@ func (f *Filler) begin(head *bpf.Head) bool {
 }
 
 func (f *Filler) addActor(e *batch.Event, a *bpf.Actor) {
-	e.Process = f.process(keyOf(a.Key))
+	e.Process = f.process(KeyOf(a.Key))
 	e.Thread = int32(a.Tid) - int32(a.Key.Tgid)
 	e.Cgroup = f.cgroup(a.Cgroup)
 	e.Credentials = f.credentials(batch.CredentialIDs{
@@ -159,6 +159,7 @@ func (f *Filler) credentials(ids batch.CredentialIDs) uint32 {
 
 func bootTime(ns uint64) schema.BootTime { return schema.BootTime(ns / 1000) }
 
-func keyOf(k bpf.ProcessKey) schema.ProcessKey {
+// KeyOf is the kernel's key in the unit of the wire.
+func KeyOf(k bpf.ProcessKey) schema.ProcessKey {
 	return schema.ProcessKey{TGID: schema.TGID(k.Tgid), Start: bootTime(k.StartNs), Exec: k.ExecCount}
 }

@@ -73,7 +73,7 @@ var (
 )
 
 func seed(b *bench, key, parent bpf.ProcessKey, path string) {
-	e := process.Entry{Key: keyOf(key), Parent: keyOf(parent), Executable: []byte(path), LoginUID: process.NoLogin, AuditSession: process.NoLogin}
+	e := process.Entry{Key: KeyOf(key), Parent: KeyOf(parent), Executable: []byte(path), LoginUID: process.NoLogin, AuditSession: process.NoLogin}
 	b.table.Seed(e)
 }
 
@@ -161,7 +161,7 @@ func TestAForkThatIsNotConfiguredFeedsTheTableAlone(t *testing.T) {
 	if got := b.Counts(schema.ProcessFork); b.draft.Rows() != 0 || got != (Counts{Absorbed: 1}) {
 		t.Errorf("%d rows, counts %+v; want none, and one absorbed", b.draft.Rows(), got)
 	}
-	child, ok := b.table.Lookup(keyOf(childKey))
+	child, ok := b.table.Lookup(KeyOf(childKey))
 	if !ok || string(child.Executable) != "/bin/sh" || !child.Creator.IsZero() {
 		t.Errorf("child in the table: %+v, %v", child, ok)
 	}
@@ -206,8 +206,8 @@ func TestNamespacesAreToldWhereTheyAreNotTheInitialOnes(t *testing.T) {
 	s := &bpf.ForkSample{Head: head(bpf.KindProcessFork, initKey), Child: childKey}
 	s.Facts = bpf.ProcessFacts{NamespaceTgid: 2, PidNamespace: 200, MountNamespace: 101, NetworkNamespace: 202, UserNamespace: 103}
 	b.Fork(s)
-	got, _ := b.table.Lookup(keyOf(childKey))
-	want := &process.Entry{Key: keyOf(childKey), Creator: keyOf(initKey), NamespaceTGID: 2, PIDNamespace: 200, NetworkNamespace: 202, Comm: []byte{}}
+	got, _ := b.table.Lookup(KeyOf(childKey))
+	want := &process.Entry{Key: KeyOf(childKey), Creator: KeyOf(initKey), NamespaceTGID: 2, PIDNamespace: 200, NetworkNamespace: 202, Comm: []byte{}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("child (-want +got):\n%s", diff)
 	}

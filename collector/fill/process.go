@@ -12,8 +12,8 @@ import (
 
 // Fork implements bpf.Handler.
 func (f *Filler) Fork(s *bpf.ForkSample) {
-	child := f.entry(keyOf(s.Child), &s.Facts)
-	caller := keyOf(s.Head.Actor.Key)
+	child := f.entry(KeyOf(s.Child), &s.Facts)
+	caller := KeyOf(s.Head.Actor.Key)
 	if caller != child.Parent {
 		child.Creator = caller
 	}
@@ -28,7 +28,7 @@ func (f *Filler) Fork(s *bpf.ForkSample) {
 
 // Exec implements bpf.Handler.
 func (f *Filler) Exec(s *bpf.ExecSample) {
-	e := f.entry(keyOf(s.Head.Actor.Key), &s.Facts)
+	e := f.entry(KeyOf(s.Head.Actor.Key), &s.Facts)
 	f.path = s.Executable().Append(f.path[:0])
 	e.Executable, e.ExecutableCut = bytes.Clone(f.path), bpf.PathEnd(s.ExecutableEnd) == bpf.PathCut
 	e.Arguments, e.ArgumentsCut = firstArguments(s.Arguments(), s.ArgumentsBytes)
@@ -80,7 +80,7 @@ func (f *Filler) interpreter(s *bpf.ExecSample) uint32 {
 
 // Exit implements bpf.Handler.
 func (f *Filler) Exit(s *bpf.ExitSample) {
-	key := keyOf(s.Head.Actor.Key)
+	key := KeyOf(s.Head.Actor.Key)
 	if f.begin(&s.Head) {
 		g := f.draft.Columns().ProcessExit
 		g.ExitCode = append(g.ExitCode, s.ExitCode)
@@ -92,7 +92,7 @@ func (f *Filler) Exit(s *bpf.ExitSample) {
 
 // Process implements bpf.Handler: a process that is older than the collector.
 func (f *Filler) Process(s *bpf.ProcessSample) {
-	e := f.entry(keyOf(s.Head.Actor.Key), &s.Facts)
+	e := f.entry(KeyOf(s.Head.Actor.Key), &s.Facts)
 	e.Executable, e.ExecutableCut = s.Executable().Append(nil), bpf.PathEnd(s.ExecutableEnd) == bpf.PathCut
 	e.Knowledge = weirv1.Knowledge_KNOWLEDGE_ITERATOR
 	f.table.Seed(e)
@@ -100,6 +100,12 @@ func (f *Filler) Process(s *bpf.ProcessSample) {
 
 // namespaces are the inode numbers of a process's namespaces.
 type namespaces struct{ pid, mount, network, user uint32 }
+
+// SeedArguments adds the arguments of a process that the iterator found, where its exec was not seen.
+func (f *Filler) SeedArguments(key schema.ProcessKey, all []byte) {
+	first, cut := firstArguments(all, uint32(len(all)))
+	f.table.SeedArguments(key, first, cut)
+}
 
 // kthreadd is the first kernel thread. Whatever init is made to do, it stays in the initial namespaces.
 const kthreadd = 2
@@ -133,7 +139,7 @@ func (f *Filler) entry(key schema.ProcessKey, facts *bpf.ProcessFacts) process.E
 	in := f.namespacesOf(key, facts)
 	return process.Entry{
 		Key:              key,
-		Parent:           keyOf(facts.Parent),
+		Parent:           KeyOf(facts.Parent),
 		Comm:             bytes.Clone(facts.CommName()),
 		NamespaceTGID:    unless(facts.NamespaceTgid, uint32(key.TGID)),
 		PIDNamespace:     in.pid,

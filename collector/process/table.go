@@ -13,6 +13,7 @@ package process
 
 import (
 	"container/list"
+	"iter"
 
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 	"github.com/weirproject/weir/schema"
@@ -126,6 +127,29 @@ func (t *Table) Exec(e Entry, at schema.BootTime) {
 func (t *Table) Seed(e Entry) {
 	if _, ok := t.entries[e.Key]; !ok {
 		t.put(e)
+	}
+}
+
+// SeedArguments gives a seeded process that has no arguments these.
+func (t *Table) SeedArguments(k schema.ProcessKey, arguments []byte, cut bool) {
+	el, ok := t.entries[k]
+	if !ok || el.Value.(*slot).Arguments != nil {
+		return
+	}
+	s := el.Value.(*slot)
+	s.Arguments, s.ArgumentsCut = arguments, cut
+	t.bytes += len(arguments)
+	t.shrink()
+}
+
+// Live yields the programs that run.
+func (t *Table) Live() iter.Seq[schema.ProcessKey] {
+	return func(yield func(schema.ProcessKey) bool) {
+		for el := t.live.Front(); el != nil; el = el.Next() {
+			if !yield(el.Value.(*slot).Key) {
+				return
+			}
+		}
 	}
 }
 

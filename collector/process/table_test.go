@@ -63,6 +63,24 @@ func TestSeedDoesNotOverwriteWhatASampleTold(t *testing.T) {
 	}
 }
 
+func TestSeededProcessGetsItsArgumentsOnce(t *testing.T) {
+	table := NewTable(1 << 20)
+	table.Seed(Entry{Key: key(10, 1)})
+	table.Exec(Entry{Key: key(11, 1), Arguments: []byte("told\x00")}, 1)
+	for k := range table.Live() {
+		table.SeedArguments(k, []byte("read\x00"), true)
+	}
+	table.SeedArguments(key(12, 1), []byte("gone\x00"), false)
+	seeded, _ := table.Lookup(key(10, 1))
+	told, _ := table.Lookup(key(11, 1))
+	if string(seeded.Arguments) != "read\x00" || !seeded.ArgumentsCut || string(told.Arguments) != "told\x00" {
+		t.Errorf("seeded %q, %v; told by a sample %q", seeded.Arguments, seeded.ArgumentsCut, told.Arguments)
+	}
+	if want := 2*entryBytes + len("read\x00") + len("told\x00"); table.Bytes() != want {
+		t.Errorf("%d bytes accounted, want %d", table.Bytes(), want)
+	}
+}
+
 func TestFullTableForgetsEndedProgramsFirstAndCountsTheRunningOnes(t *testing.T) {
 	table := NewTable(3 * entryBytes)
 	table.Exec(Entry{Key: key(1, 1)}, 1)
