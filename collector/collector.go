@@ -158,7 +158,8 @@ func (c *Collector) abandon() error {
 	return c.hooks.End()
 }
 
-// Run collects until ctx ends, or a part of it fails, and then stops in the stream's order. Its error is what stood in the way.
+// Run collects until ctx ends or a part of it fails, and then stops in the stream's order. Its error is what stood
+// in the way.
 func (c *Collector) Run(ctx context.Context) error {
 	loop, err := c.newLoop()
 	if err != nil {

@@ -120,7 +120,7 @@ func newVictim(t *testing.T) *victim {
 	}
 	v := &victim{T: t, data: filepath.Join(dir, "data")}
 	t.Cleanup(func() {
-		if v.cmd.ProcessState == nil {
+		if v.cmd != nil && v.cmd.ProcessState == nil {
 			v.kill()
 		}
 		if err := os.RemoveAll(v.pins()); err != nil {
