@@ -141,6 +141,16 @@ static __always_inline void append_directory(struct exec_scratch *s, struct fs_s
 	s->sample.working_directory_size = s->used - start;
 }
 
+/* Where the file is run as it is, interp is the same pointer as filename (alloc_bprm), and has nothing to tell. */
+static __always_inline __u32 append_interpreter(struct exec_scratch *s, struct linux_binprm *bprm)
+{
+	const char *interpreter = BPF_CORE_READ(bprm, interp);
+
+	if (interpreter == BPF_CORE_READ(bprm, filename))
+		return 0;
+	return append_string(s->text, &s->used, INTERPRETER_MAX_SIZE, interpreter);
+}
+
 static __always_inline void fill_exec(struct exec_scratch *s, struct task_struct *task, struct linux_binprm *bprm)
 {
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
@@ -150,8 +160,7 @@ static __always_inline void fill_exec(struct exec_scratch *s, struct task_struct
 	s->sample.argument_count = BPF_CORE_READ(bprm, argc);
 	s->sample.secure = BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec);
 	s->sample.filename_size = append_string(s->text, &s->used, FILENAME_MAX_SIZE, BPF_CORE_READ(bprm, filename));
-	s->sample.interpreter_size =
-		append_string(s->text, &s->used, INTERPRETER_MAX_SIZE, BPF_CORE_READ(bprm, interp));
+	s->sample.interpreter_size = append_interpreter(s, bprm);
 	append_executable(s, BPF_CORE_READ(mm, exe_file));
 	append_directory(s, BPF_CORE_READ(task, fs));
 	fill_facts(&s->sample.facts, task);

@@ -111,7 +111,7 @@ func (s *ExecSample) Arguments() []byte { return s.part(partArguments) }
 // Filename returns the path that exec was given; of a script, the script.
 func (s *ExecSample) Filename() []byte { return untilNUL(s.part(partFilename)) }
 
-// Interpreter returns the interpreter's path as it was given; the same as Filename where there is none.
+// Interpreter returns the interpreter's path as it was given; nothing where there is none.
 func (s *ExecSample) Interpreter() []byte { return untilNUL(s.part(partInterpreter)) }
 
 // Executable returns the path of the file that the process runs now.

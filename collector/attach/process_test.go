@@ -27,7 +27,7 @@ func TestExecTellsWhatTheNewProgramSees(t *testing.T) {
 
 	arguments := self(t) + "\x00" + strings.Join(hostile, "\x00") + "\x00"
 	want := execution{
-		arguments: arguments, filename: self(t), interpreter: self(t), executable: self(t), directory: cmd.Dir,
+		arguments: arguments, filename: self(t), executable: self(t), directory: cmd.Dir,
 	}
 	want.ExecSample = got.ExecSample
 	want.ArgumentCount, want.ArgumentsBytes = 6, uint32(len(arguments))
@@ -204,6 +204,24 @@ func TestExecOfAScriptTellsItsInterpreter(t *testing.T) {
 	want := []string{script, self(t), self(t), self(t) + "\x00-x\x00" + script + "\x00argument\x00"}
 	if diff := cmp.Diff(want, []string{got.filename, got.interpreter, got.executable, got.arguments}); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Longer than an interpreter's path can be.
+func TestExecByALongPathHasNoInterpreter(t *testing.T) {
+	w := watch(t, Default())
+	dir := filepath.Join(t.TempDir(), strings.Repeat(strings.Repeat("d", 100)+"/", 3))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := child(t, "exit 0")
+	cmd.Path = filepath.Join(dir, "program")
+	if err := os.Symlink(self(t), cmd.Path); err != nil {
+		t.Fatal(err)
+	}
+	pid, _ := ended(t, cmd)
+	if got := w.execOf(pid); got.filename != cmd.Path || got.interpreter != "" {
+		t.Errorf("%q run by %q", got.filename, got.interpreter)
 	}
 }
 

@@ -42,7 +42,7 @@ func (f *Filler) execColumns(s *bpf.ExecSample) {
 	g := f.draft.Columns().ProcessExec
 	f.argumentColumns(g, s)
 	g.Filename = append(g.Filename, f.draft.Text(s.Filename()))
-	g.Interpreter = append(g.Interpreter, f.interpreter(s))
+	g.Interpreter = append(g.Interpreter, f.draft.Text(s.Interpreter()))
 	f.path = s.WorkingDirectory().Append(f.path[:0])
 	g.WorkingDirectory = append(g.WorkingDirectory, f.draft.Text(f.path))
 	g.WorkingDirectoryCut = append(g.WorkingDirectoryCut, bpf.PathEnd(s.WorkingDirectoryEnd) == bpf.PathCut)
@@ -68,14 +68,6 @@ func (f *Filler) argumentColumns(g *weirv1.ProcessExec, s *bpf.ExecSample) {
 	g.ArgumentCount = append(g.ArgumentCount, s.ArgumentCount)
 	g.ArgumentsBytes = append(g.ArgumentsBytes, total)
 	g.ArgumentsCut = append(g.ArgumentsCut, cut)
-}
-
-// interpreter is told only where there is one: the kernel has the file's own name there otherwise.
-func (f *Filler) interpreter(s *bpf.ExecSample) uint32 {
-	if bytes.Equal(s.Interpreter(), s.Filename()) {
-		return 0
-	}
-	return f.draft.Text(s.Interpreter())
 }
 
 // Exit implements bpf.Handler.
