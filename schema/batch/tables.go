@@ -45,26 +45,57 @@ type Cgroup struct {
 
 // tables remembers which entries of the shared tables a batch has, and at which index.
 type tables struct {
-	processes   map[schema.ProcessKey]uint32
-	credentials map[CredentialIDs]uint32
-	cgroups     map[uint64]uint32
-	rungs       map[string]uint32
+	processes   lookup[schema.ProcessKey]
+	credentials lookup[CredentialIDs]
+	cgroups     lookup[uint64]
+	rungs       lookup[string]
 }
 
 func newTables() tables {
 	return tables{
-		processes:   map[schema.ProcessKey]uint32{},
-		credentials: map[CredentialIDs]uint32{},
-		cgroups:     map[uint64]uint32{},
-		rungs:       map[string]uint32{},
+		processes:   newLookup[schema.ProcessKey](),
+		credentials: newLookup[CredentialIDs](),
+		cgroups:     newLookup[uint64](),
+		rungs:       newLookup[string](),
 	}
 }
 
 func (t *tables) reset() {
-	clear(t.processes)
-	clear(t.credentials)
-	clear(t.cgroups)
-	clear(t.rungs)
+	t.processes.reset()
+	t.credentials.reset()
+	t.cgroups.reset()
+	t.rungs.reset()
+}
+
+// lookup finds the index of an entry. Most rows name what the row before named: it is looked at before the
+// map (BenchmarkBatch).
+type lookup[K comparable] struct {
+	known map[K]uint32
+	last  K
+	at    uint32 // index of last; 0 is none
+}
+
+func newLookup[K comparable]() lookup[K] { return lookup[K]{known: map[K]uint32{}} }
+
+func (l *lookup[K]) find(k K) (uint32, bool) {
+	if l.at != 0 && l.last == k {
+		return l.at, true
+	}
+	at, ok := l.known[k]
+	if ok {
+		l.last, l.at = k, at
+	}
+	return at, ok
+}
+
+func (l *lookup[K]) add(k K, at uint32) {
+	l.known[k] = at
+	l.last, l.at = k, at
+}
+
+func (l *lookup[K]) reset() {
+	clear(l.known)
+	l.at = 0
 }
 
 // Text returns the dictionary's index of b; no bytes are 0, which is none. b is copied.
@@ -86,14 +117,14 @@ func (d *Draft) Address(a netip.Addr) uint32 {
 
 // Process returns the index of k's entry, if the batch has one that is more than a key.
 func (d *Draft) Process(k schema.ProcessKey) (uint32, bool) {
-	index, ok := d.tables.processes[k]
+	index, ok := d.tables.processes.find(k)
 	return index, ok && !d.onlyKey(index)
 }
 
 // AddProcess adds an entry, and returns its index. An entry that is there already stays as it is, unless it
 // was only a key, as that of an ancestor is.
 func (d *Draft) AddProcess(e ProcessEntry) uint32 {
-	index, ok := d.tables.processes[e.Key]
+	index, ok := d.tables.processes.find(e.Key)
 	if ok && (e.Knowledge == weirv1.Knowledge_KNOWLEDGE_KEY || !d.onlyKey(index)) {
 		return index
 	}
@@ -132,7 +163,7 @@ func (d *Draft) addProcessKey(k schema.ProcessKey) uint32 {
 	p.ExecutableCut = append(p.ExecutableCut, false)
 	p.Knowledge = append(p.Knowledge, 0)
 	index := uint32(len(p.Tgid))
-	d.tables.processes[k] = index
+	d.tables.processes.add(k, index)
 	return index
 }
 
@@ -159,7 +190,7 @@ func (d *Draft) setProcess(i uint32, e ProcessEntry) {
 
 // FindCredentials returns the index of the entry with these ids, if the batch has one.
 func (d *Draft) FindCredentials(ids CredentialIDs) (uint32, bool) {
-	index, ok := d.tables.credentials[ids]
+	index, ok := d.tables.credentials.find(ids)
 	return index, ok
 }
 
@@ -177,13 +208,13 @@ func (d *Draft) Credentials(c Credentials) uint32 {
 	t.UserName = append(t.UserName, d.Text([]byte(c.UserName)))
 	t.GroupName = append(t.GroupName, d.Text([]byte(c.GroupName)))
 	index := uint32(len(t.Uid))
-	d.tables.credentials[c.CredentialIDs] = index
+	d.tables.credentials.add(c.CredentialIDs, index)
 	return index
 }
 
 // FindCgroup returns the index of the entry with this id, if the batch has one.
 func (d *Draft) FindCgroup(id uint64) (uint32, bool) {
-	index, ok := d.tables.cgroups[id]
+	index, ok := d.tables.cgroups.find(id)
 	return index, ok
 }
 
@@ -198,7 +229,7 @@ func (d *Draft) Cgroup(c Cgroup) uint32 {
 	t.ContainerId = append(t.ContainerId, d.Text([]byte(c.ContainerID)))
 	t.ContainerRuntime = append(t.ContainerRuntime, d.Text([]byte(c.ContainerRuntime)))
 	index := uint32(len(t.Id))
-	d.tables.cgroups[c.ID] = index
+	d.tables.cgroups.add(c.ID, index)
 	return index
 }
 
@@ -207,12 +238,12 @@ func (d *Draft) Rung(name string) uint32 {
 	if name == "" {
 		return 0
 	}
-	if index, ok := d.tables.rungs[name]; ok {
+	if index, ok := d.tables.rungs.find(name); ok {
 		return index
 	}
 	t := d.plain.Rungs
 	t.Name = append(t.Name, d.Text([]byte(name)))
 	index := uint32(len(t.Name))
-	d.tables.rungs[name] = index
+	d.tables.rungs.add(name, index)
 	return index
 }
