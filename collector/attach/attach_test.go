@@ -65,6 +65,13 @@ func TestCountersBalanceOnceDetached(t *testing.T) {
 	}
 }
 
+func TestDetachWhereCPUsRunWithoutATick(t *testing.T) {
+	said, err := child(t, "detach").Output()
+	if err != nil || string(said) != "<nil>" {
+		t.Errorf("%s (%v)", said, err)
+	}
+}
+
 func TestSequenceNumbersAreDenseOnEachCPU(t *testing.T) {
 	w := watch(t, Default())
 	work(t)

@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,6 +43,8 @@ func behave(what string) {
 	case "attach":
 		_, err := New(Default())
 		fmt.Print(err)
+	case "detach":
+		fmt.Print(detachWithoutMembarrier())
 	case "reset":
 		resetConnection(argument)
 	}
@@ -64,6 +68,26 @@ func leaveTogether() {
 	ready.Wait()
 	close(start)
 	select {}
+}
+
+// detachWithoutMembarrier attaches and detaches where membarrier is refused, as it is to a machine with nohz_full.
+func detachWithoutMembarrier() error {
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the system call's number
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_MEMBARRIER, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EINVAL)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+	if errno != 0 {
+		return errno
+	}
+	a, err := New(Default())
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.Detach(), a.Close())
 }
 
 // resetConnection connects, and closes so that the other end gets a reset.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
 )
 
 // hook attaches a loaded program where its section says.
@@ -68,13 +67,23 @@ func cgroup2Mount(line string) (string, bool) {
 // unescape undoes what the kernel does to the bytes that would end a field.
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-const membarrierGlobal = 1 // MEMBARRIER_CMD_GLOBAL
-
-// waitForPrograms returns when no program runs that was attached before: they run within RCU's read side, and
-// this waits until all of those that have begun are over.
+// waitForPrograms returns when no program runs that was attached before: they run within RCU's read side, and the
+// kernel waits until all of those that have begun are over before it returns from an update of a map of maps
+// (maybe_wait_bpf_programs). membarrier would do it too, but not where CPUs run without a tick (nohz_full).
 func waitForPrograms() error {
-	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierGlobal, 0, 0); errno != 0 {
-		return fmt.Errorf("wait for programs to end: membarrier: %w", errno)
+	inner := &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1}
+	in, err := ebpf.NewMap(inner)
+	if err != nil {
+		return fmt.Errorf("wait for programs to end: %w", err)
+	}
+	defer in.Close()
+	out, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1, InnerMap: inner})
+	if err != nil {
+		return fmt.Errorf("wait for programs to end: %w", err)
+	}
+	defer out.Close()
+	if err := out.Put(uint32(0), in); err != nil {
+		return fmt.Errorf("wait for programs to end: %w", err)
 	}
 	return nil
 }
