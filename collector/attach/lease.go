@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,7 +33,7 @@ func (e *InUseError) Error() string {
 // process that is killed.
 func takeLease(path string) (*os.File, error) {
 	for {
-		if err := os.MkdirAll(path, 0o700); err != nil {
+		if err := makeDir(path); err != nil {
 			return nil, err
 		}
 		dir, err := lockDir(path)
@@ -41,6 +42,33 @@ func takeLease(path string) (*os.File, error) {
 		}
 		return dir, err
 	}
+}
+
+// makeDir makes the directory and the one above it. bpffs is everybody's to write to where it was mounted without
+// a mode: what others have made there, links above all, is not taken.
+func makeDir(path string) error {
+	for _, dir := range []string{filepath.Dir(path), path} {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := checkOwn(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkOwn(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	owner := int(info.Sys().(*syscall.Stat_t).Uid)
+	if !info.IsDir() || owner != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%s: is no directory that belongs to uid %d and that nobody else writes to (%s, uid %d); remove it",
+			dir, os.Geteuid(), info.Mode(), owner)
+	}
+	return nil
 }
 
 // lockDir fails with fs.ErrNotExist where the directory that it has locked is not the one at the path any more.

@@ -220,6 +220,37 @@ func TestWhereNothingCanBePinnedTheAttachmentEndsWithItsProcess(t *testing.T) {
 	w.exitOf(pid)
 }
 
+// bpffs that is mounted without a mode has 1777: who makes weir's directory first could have others' files removed,
+// or hold the lease.
+func TestPinsAreNotMadeWhereOthersCanWrite(t *testing.T) {
+	victim := filepath.Join(t.TempDir(), "victim")
+	for name, prepare := range map[string]func(pins string) error{
+		"a link to a directory": func(pins string) error {
+			return errors.Join(os.Mkdir(filepath.Dir(pins), 0o700), os.Mkdir(victim, 0o700), os.Symlink(victim, pins))
+		},
+		"a directory of somebody else": func(pins string) error {
+			return errors.Join(os.MkdirAll(pins, 0o700), os.Chown(filepath.Dir(pins), 65534, 65534))
+		},
+		"a directory that others write to": func(pins string) error {
+			return errors.Join(os.MkdirAll(pins, 0o700), os.Chmod(pins, 0o777))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said bytes.Buffer
+			cfg := keptConfig(t)
+			cfg.BPFFS = t.TempDir()
+			cfg.Log = slog.New(slog.NewTextHandler(&said, nil))
+			t.Cleanup(func() { unmount(t, cfg.BPFFS) })
+			if err := errors.Join(mountBPFFS(cfg.BPFFS, cfg.Log), prepare(cfg.pins())); err != nil {
+				t.Fatal(err)
+			}
+			if a := attached(t, cfg); a.Kept() || !strings.Contains(said.String(), "remove it") {
+				t.Errorf("kept %v; said %q", a.Kept(), said.String())
+			}
+		})
+	}
+}
+
 func TestBPFFSIsMountedWhereItIsNot(t *testing.T) {
 	var said bytes.Buffer
 	cfg := keptConfig(t)
