@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/weirproject/weir/internal/config"
@@ -77,26 +78,42 @@ func NewRunner(name string, s Sink, cfg RunnerConfig, dead DeadLetter, log *slog
 func (r *Runner) Deliver(ctx context.Context, batches []*Batch, keep func(Row) bool) ([]Tally, error) {
 	tallies := newTallies(batches)
 	request := make([]Row, 0, r.config.RequestEvents)
+	bytes := 0
 	for _, b := range batches {
+		most := mostBytes(b)
 		for row := range b.Rows() {
 			if keep != nil && !keep(row) {
 				tallies[b].Filtered[row.KindName()]++
 				continue
 			}
-			request = append(request, row)
-			if len(request) < r.config.RequestEvents {
+			request, bytes = append(request, row), bytes+most
+			if len(request) < r.config.RequestEvents && bytes < requestBytes {
 				continue
 			}
 			if err := r.settle(ctx, request, tallies); err != nil {
 				return nil, err
 			}
-			request = request[:0]
+			request, bytes = request[:0], 0
 		}
 	}
 	if err := r.settle(ctx, request, tallies); err != nil {
 		return nil, err
 	}
 	return r.closed(batches, tallies), nil
+}
+
+// requestBytes bounds the documents of one request, whatever a hostile host makes its events name: above what
+// request_events of honest ones come to.
+const requestBytes = 64 << 20
+
+// mostBytes is how large a document of the batch can be, about: it names a few texts, each of them escaped.
+func mostBytes(b *Batch) int {
+	const rest, texts, escaped = 8 << 10, 4, 2
+	longest := uint32(0)
+	if sizes := b.Proto().GetDictionary().GetSize(); len(sizes) > 0 {
+		longest = slices.Max(sizes)
+	}
+	return rest + texts*escaped*int(longest)
 }
 
 // closed lists the tallies in the order of batches, and counts them.
@@ -155,12 +172,38 @@ func (r *Runner) offer(ctx context.Context, rows []Row, tallies tallies) (answer
 	return tallies.divide(rows, verdicts), nil
 }
 
-// bury hands refused rows to the dead letters, for as long as that takes: a row that is in neither place
-// would be lost.
+// bury hands refused rows to the dead letters, a few at a time: their documents are made for that alone.
 func (r *Runner) bury(ctx context.Context, rows []DeadRow) error {
-	if len(rows) == 0 {
-		return nil
+	for len(rows) > 0 {
+		n := render(rows)
+		if err := r.putAside(ctx, rows[:n]); err != nil {
+			return err
+		}
+		for i := range rows[:n] {
+			rows[i].Document = nil
+		}
+		rows = rows[n:]
 	}
+	return nil
+}
+
+// deadBytes is how many bytes of documents are put aside at once, about.
+const deadBytes = 1 << 20
+
+// render makes the documents of the first rows, and returns of how many.
+func render(rows []DeadRow) int {
+	size := 0
+	for i := range rows {
+		rows[i].Document = rows[i].Row.Document(nil)
+		if size += len(rows[i].Document); size >= deadBytes {
+			return i + 1
+		}
+	}
+	return len(rows)
+}
+
+// putAside tries for as long as it takes: a row that is in neither place would be lost.
+func (r *Runner) putAside(ctx context.Context, rows []DeadRow) error {
 	schedule := retry.New(r.limits())
 	for {
 		err := r.dead(ctx, rows)

@@ -46,7 +46,7 @@ func (ts tallies) divide(rows []Row, verdicts []Verdict) answer {
 		case Duplicate:
 			ts[row.Batch].Duplicate[row.KindName()]++
 		case Refused:
-			a.dead = append(a.dead, DeadRow{Row: row, EventID: row.ID(), Document: row.Document(nil), Reason: v.Reason})
+			a.dead = append(a.dead, DeadRow{Row: row, EventID: row.ID(), Reason: v.Reason})
 		case Retry:
 			if len(a.again) == 0 {
 				a.reason = v.Reason
