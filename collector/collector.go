@@ -234,7 +234,7 @@ func (c *Collector) newLoop() (*loop, error) {
 		}
 		events = append(events, kind)
 	}
-	draft := batch.NewDraft(c.header, c.cfg.Batch.limits())
+	draft := batch.NewDraft(c.header, c.cfg.limits())
 	table := process.NewTable(int(c.cfg.Memory.Processes))
 	metrics := newMetrics(c.registry)
 	c.registry.MustRegister(newCounters(c.hooks, c.spool))

@@ -45,7 +45,7 @@ type Config struct {
 type BatchConfig struct {
 	// Events in a batch.
 	Rows int `yaml:"rows"`
-	// Bytes of a batch before compression, about.
+	// Bytes of a batch before compression, about; at most an eighth of spool.max_bytes, whatever is written.
 	Bytes config.Size `yaml:"bytes"`
 	// Age of a batch's first event.
 	Age time.Duration `yaml:"age"`
@@ -133,8 +133,10 @@ func (b *BatchConfig) Validate() error {
 	if b.Rows < 1 || b.Rows > 100_000 {
 		errs = append(errs, config.Invalid("rows", "%d is out of range; write 1 to 100000", b.Rows))
 	}
-	if b.Bytes < 64*config.KiB || b.Bytes > 8*config.MiB {
-		errs = append(errs, config.Invalid("bytes", "%s is out of range; write 64KiB to 8MiB", b.Bytes))
+	// Half of what weir.batches takes of one record: whoever runs programs with arguments that do not compress
+	// would have batches refused otherwise.
+	if b.Bytes < 64*config.KiB || b.Bytes > 2*config.MiB {
+		errs = append(errs, config.Invalid("bytes", "%s is out of range; write 64KiB to 2MiB", b.Bytes))
 	}
 	if b.Age < 10*time.Millisecond || b.Age > time.Minute {
 		errs = append(errs, config.Invalid("age", "%s is out of range; write 10ms to 1m", b.Age))

@@ -32,14 +32,21 @@ func feedsTable(k bpf.Kind) bool {
 	return k == bpf.KindProcessFork || k == bpf.KindProcessExec || k == bpf.KindProcessExit
 }
 
-func (b *BatchConfig) limits() batch.Limits {
-	return batch.Limits{Rows: b.Rows, Bytes: int(b.Bytes), Age: b.Age}
+// limits leave room for two batches in a segment: one that is larger than a segment can never be stored, and their
+// bytes are an estimate.
+func (c *Config) limits() batch.Limits {
+	bytes := min(int64(c.Batch.Bytes), c.Spool.segmentBytes()/2)
+	return batch.Limits{Rows: c.Batch.Rows, Bytes: int(bytes), Age: c.Batch.Age}
+}
+
+// segmentBytes is a quarter of the spool at most.
+func (s *SpoolConfig) segmentBytes() int64 {
+	return min(spool.DefaultOptions().SegmentBytes, int64(s.MaxBytes)/4)
 }
 
 func (s *SpoolConfig) options(log *slog.Logger) spool.Options {
 	o := spool.DefaultOptions()
-	o.MaxBytes, o.Log = int64(s.MaxBytes), log
-	o.SegmentBytes = min(o.SegmentBytes, o.MaxBytes/4)
+	o.MaxBytes, o.SegmentBytes, o.Log = int64(s.MaxBytes), s.segmentBytes(), log
 	return o
 }
 
