@@ -12,6 +12,7 @@ import (
 const (
 	MapRing     = objectMapRing     // samples
 	MapCounters = objectMapCounters // the ledger's kernel side: ProgramCounters a CPU, by Program.Index
+	MapSockets  = objectMapSockets  // what programs remember of sockets, by their addresses
 	VarGiven    = objectVarGiven    // Given
 
 	// ProgramSeed is the task iterator's program, which is in no ladder.

@@ -167,11 +167,15 @@ func (l *loader) open(p bpf.Program) (*program, error) {
 	}
 	opened := &program{Program: p, loaded: loaded, kept: true}
 	opened.link, err = l.pins.link(p.Name)
-	if errors.Is(err, os.ErrNotExist) {
-		return l.onHook(opened)
+	missing := errors.Is(err, os.ErrNotExist)
+	if missing {
+		err = l.pins.forgetSockets()
 	}
 	if err != nil {
 		return nil, errors.Join(err, loaded.Close())
+	}
+	if missing {
+		return l.onHook(opened)
 	}
 	return opened, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,6 +150,30 @@ func TestAHalfDetachedAttachmentGoesBackOntoItsHooks(t *testing.T) {
 	}
 	if more := len(heads(t, second)); read == 0 || more == 0 {
 		t.Errorf("%d samples of before, %d of now", read, more)
+	}
+}
+
+// Whoever has the socket's address now need not be who opened the one that was there before the hooks were off.
+func TestAConnectionIsNotTheFormerOpenersWhereHooksWereOff(t *testing.T) {
+	cfg := keptConfig(t)
+	first := attached(t, cfg)
+	l := listen(t, "tcp4", "127.0.0.1:0")
+	client, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, first)
+
+	w := watch(t, cfg)
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := w.closeOf(end(client.LocalAddr()), end(client.RemoteAddr()))
+	if got.Direction != uint8(bpf.DirectionUnknown) || got.ActorIsCloser != 1 || got.DurationNs != 0 {
+		t.Errorf("close tells of before: direction %d, duration %d ns, actor is closer %d", got.Direction, got.DurationNs, got.ActorIsCloser)
 	}
 }
 
