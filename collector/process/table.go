@@ -106,9 +106,14 @@ func (t *Table) Lookup(k schema.ProcessKey) (*Entry, bool) {
 }
 
 // Fork adds the process that a clone made. What a child inherits and the sample does not tell (executable,
-// arguments) comes from the program that called clone.
+// arguments) comes from the program that called clone, or, where that ended before the table began, from what the
+// child was seeded with.
 func (t *Table) Fork(child Entry, caller schema.ProcessKey) {
-	if from, ok := t.Lookup(caller); ok {
+	from, ok := t.Lookup(caller)
+	if !ok {
+		from, ok = t.Lookup(child.Key)
+	}
+	if ok {
 		child.Executable, child.ExecutableCut = from.Executable, from.ExecutableCut
 		child.Arguments, child.ArgumentsCut = from.Arguments, from.ArgumentsCut
 	}

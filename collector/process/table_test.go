@@ -37,6 +37,18 @@ func TestChildRunsItsCallersProgramUntilItExecs(t *testing.T) {
 	}
 }
 
+// The ring of a run that was killed tells of forks by programs that were gone when the table was seeded.
+func TestAForkByAProgramThatIsGoneLeavesTheChildItsExecutable(t *testing.T) {
+	table := NewTable(1 << 20)
+	table.Seed(Entry{Key: key(11, 1), Executable: []byte("/sbin/daemon")})
+	table.Fork(Entry{Key: key(11, 1), Parent: key(10, 1), Comm: []byte("daemon")}, key(10, 1))
+	got, _ := table.Lookup(key(11, 1))
+	want := &Entry{Key: key(11, 1), Parent: key(10, 1), Executable: []byte("/sbin/daemon"), Comm: []byte("daemon")}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("child (-want +got):\n%s", diff)
+	}
+}
+
 func TestEndedProgramIsRememberedForGraceAndThenForgotten(t *testing.T) {
 	table := NewTable(1 << 20)
 	table.Exec(Entry{Key: key(10, 1)}, 1)
