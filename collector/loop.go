@@ -160,7 +160,7 @@ func (l *loop) untilDue(wait time.Duration) time.Duration {
 }
 
 func (l *loop) sendHeartbeat(ctx context.Context) error {
-	l.beat = l.beat.Add(l.heartbeat)
+	l.beat = time.Now().Add(l.heartbeat) // one, however long the disk was full
 	stats := l.spool.Stats()
 	l.self.heartbeat(host.Now(), vitals{
 		uptime:       time.Since(l.began),

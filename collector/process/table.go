@@ -159,7 +159,13 @@ func (t *Table) Live() iter.Seq[schema.ProcessKey] {
 }
 
 // Exit ends the process's program. Its entry stays for Grace.
-func (t *Table) Exit(k schema.ProcessKey, at schema.BootTime) { t.end(k, at) }
+func (t *Table) Exit(k schema.ProcessKey, at schema.BootTime) {
+	t.end(k, at)
+	// A process that is killed within exec, when there is no way back, ends as a program that was never told.
+	before := k
+	before.Exec--
+	t.end(before, at)
+}
 
 // Expire forgets what ended more than Grace before now. A program with children that still run is
 // remembered by them only as a key.

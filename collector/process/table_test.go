@@ -66,6 +66,15 @@ func TestEndedProgramIsRememberedForGraceAndThenForgotten(t *testing.T) {
 	}
 }
 
+func TestAProcessThatIsKilledWithinExecLeavesNoLiveProgram(t *testing.T) {
+	table := NewTable(1 << 20)
+	table.Exec(Entry{Key: key(10, 1)}, 1)
+	table.Exit(key(10, 2), 5)
+	if table.Len() != 0 {
+		t.Errorf("%d live processes, want none", table.Len())
+	}
+}
+
 func TestSeedDoesNotOverwriteWhatASampleTold(t *testing.T) {
 	table := NewTable(1 << 20)
 	table.Exec(Entry{Key: key(10, 1), Executable: []byte("/bin/new")}, 1)
