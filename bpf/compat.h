@@ -14,42 +14,40 @@ static __attribute__((noinline)) __u64 next_number(__u64 *counter)
 }
 
 /* loginuid and sessionid are there with CONFIG_AUDIT only. */
-static __always_inline __u32 login_uid(struct task_struct *task)
+static __always_inline __u32 login_uid(enum reads reads, struct task_struct *task)
 {
-	return bpf_core_field_exists(task->loginuid) ? BPF_CORE_READ(task, loginuid.val) : ~0U;
+	return bpf_core_field_exists(task->loginuid) ? READ(reads, task, loginuid.val) : ~0U;
 }
 
-static __always_inline __u32 audit_session(struct task_struct *task)
+static __always_inline __u32 audit_session(enum reads reads, struct task_struct *task)
 {
-	return bpf_core_field_exists(task->sessionid) ? BPF_CORE_READ(task, sessionid) : ~0U;
+	return bpf_core_field_exists(task->sessionid) ? READ(reads, task, sessionid) : ~0U;
 }
 
 /* kernel_cap_t is two words of 32 bits up to 6.2 and one of 64 from 6.3 on: on little endian the same bytes. */
-static __always_inline __u64 effective_capabilities(const struct cred *cred)
+static __always_inline __u64 effective_capabilities(enum reads reads, const struct cred *cred)
 {
+	const __u64 *at = (const void *)__builtin_preserve_access_index(&cred->cap_effective);
 	__u64 effective = 0;
 
-	bpf_core_read(&effective, sizeof(effective), &cred->cap_effective);
+	if (reads == DIRECT)
+		return *at;
+	bpf_probe_read_kernel(&effective, sizeof(effective), at);
 	return effective;
 }
 
 /* struct pid's numbers are an array of one up to 6.4, and a flexible one from 6.5 on: the innermost is
- * beyond what CO-RE would let an index reach.
+ * beyond what CO-RE would let an index reach, and what the verifier would let a load reach.
  */
-static __always_inline struct upid *innermost(struct pid *pid)
+static __always_inline struct upid *innermost(struct pid *pid, __u32 level)
 {
 	void *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
 
-	return numbers + BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid);
-}
-
-static __always_inline struct upid *outermost(struct pid *pid)
-{
-	return (void *)pid + bpf_core_field_offset(struct pid, numbers);
+	return numbers + level * bpf_core_type_size(struct upid);
 }
 
 /* The task's group in the memory hierarchy, which v1 and hybrid layouts use; NULL without CONFIG_MEMCG. */
-static __always_inline struct cgroup *memory_cgroup(struct css_set *set)
+static __always_inline struct cgroup *memory_cgroup(enum reads reads, struct css_set *set)
 {
 	struct cgroup_subsys_state *state = 0;
 	void *states = (void *)set + bpf_core_field_offset(struct css_set, subsys);
@@ -57,8 +55,11 @@ static __always_inline struct cgroup *memory_cgroup(struct css_set *set)
 	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
 		return 0;
 	states += bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) * sizeof(void *);
-	bpf_probe_read_kernel(&state, sizeof(state), states);
-	return BPF_CORE_READ(state, cgroup);
+	if (reads == DIRECT)
+		state = *(struct cgroup_subsys_state **)states;
+	else
+		bpf_probe_read_kernel(&state, sizeof(state), states);
+	return READ(reads, state, cgroup);
 }
 
 #endif

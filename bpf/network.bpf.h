@@ -9,33 +9,35 @@
 #define WEIR_NETWORK_H
 
 /* A connect began: the event comes with its result. */
-static __always_inline int on_syn_sent(struct program_counters *c, const struct sock *sk)
+static __always_inline int on_syn_sent(enum reads reads, struct program_counters *c, const struct sock *sk)
 {
 	struct socket_entry socket = {.direction = DIRECTION_OUTBOUND, .start_ns = bpf_ktime_get_boot_ns()};
 
 	socket.id = socket_id(socket.start_ns);
-	fill_actor(&socket.actor, current_task());
+	fill_current(reads, &socket.actor);
 	remember(sk, &socket);
 	return merged(c);
 }
 
 /* Sends network.connect; socket is NULL where its SYN_SENT was not seen. */
-static __always_inline int send_connect(struct program_counters *c, enum program program, const struct sock *sk,
-					const struct socket_entry *socket, __u32 error, bool unknown)
+static __always_inline int send_connect(enum reads reads, struct program_counters *c, enum program program,
+					const struct sock *sk, const struct socket_entry *socket, __u32 error,
+					bool unknown)
 {
 	struct connect_sample *s = RESERVE(struct connect_sample, KIND_NETWORK_CONNECT, program);
 
 	if (!s)
 		return ended(c, KIND_NETWORK_CONNECT, OUTCOME_RING_FULL);
 	fill_known_actor(&s->head.actor, socket);
-	fill_connection(&s->connection, sk, socket ? socket->id : 0);
+	fill_connection(reads, &s->connection, sk, socket ? socket->id : 0);
 	s->latency_ns = socket ? s->head.time_ns - socket->start_ns : 0;
 	s->error = error;
 	s->failed_unknown = unknown;
 	return submit(c, KIND_NETWORK_CONNECT, s);
 }
 
-static __always_inline int on_connected(struct program_counters *c, enum program program, const struct sock *sk)
+static __always_inline int on_connected(enum reads reads, struct program_counters *c, enum program program,
+					const struct sock *sk)
 {
 	struct socket_entry unseen = {.direction = DIRECTION_OUTBOUND}, *socket = socket_of(sk);
 	__u64 now = bpf_ktime_get_boot_ns();
@@ -50,17 +52,18 @@ static __always_inline int on_connected(struct program_counters *c, enum program
 	}
 	if (!gives(program, KIND_NETWORK_CONNECT))
 		return merged(c);
-	return send_connect(c, program, sk, socket, 0, false);
+	return send_connect(reads, c, program, sk, socket, 0, false);
 }
 
 /* A connection came in: whoever accepts it is not known here, and current is a stranger. */
-static __always_inline int on_established(struct program_counters *c, enum program program, const struct sock *sk)
+static __always_inline int on_established(enum reads reads, struct program_counters *c, enum program program,
+					  const struct sock *sk)
 {
 	struct socket_entry socket = {.direction = DIRECTION_INBOUND, .established_ns = bpf_ktime_get_boot_ns()};
 	struct socket_entry *known = socket_of(sk);
 
 	if (known && known->crossed)
-		return on_connected(c, program, sk);
+		return on_connected(reads, c, program, sk);
 	socket.id = socket_id(socket.established_ns);
 	remember(sk, &socket);
 	return merged(c);
@@ -78,15 +81,16 @@ static __always_inline int on_crossed(struct program_counters *c, const struct s
 /* SYN_SENT ended without a connection. Where sk_err is 0, either the process gave up, or the kernel refused
  * before the SYN left: the latter's errno is known to tcp_v4_connect and tcp_v6_connect alone, which then tell.
  */
-static __always_inline int on_refused(struct program_counters *c, enum program program, const struct sock *sk)
+static __always_inline int on_refused(enum reads reads, struct program_counters *c, enum program program,
+				      const struct sock *sk)
 {
 	struct socket_entry *socket = socket_of(sk);
-	__u32 error = BPF_CORE_READ(sk, sk_err);
+	__u32 error = READ(reads, sk, sk_err);
 
 	if (!error && gives(PROGRAM_network__tcp_v4_connect, KIND_NETWORK_CONNECT) && !(socket && socket->syn_left))
 		return merged(c);
 	if (gives(program, KIND_NETWORK_CONNECT))
-		send_connect(c, program, sk, socket, error, !error);
+		send_connect(reads, c, program, sk, socket, error, !error);
 	else
 		merged(c);
 	forget(sk);
@@ -94,18 +98,18 @@ static __always_inline int on_refused(struct program_counters *c, enum program p
 }
 
 /* SYN_RECV ended without a connection: of interest only where it began with a connect. */
-static __always_inline int on_half_open_closed(struct program_counters *c, enum program program,
+static __always_inline int on_half_open_closed(enum reads reads, struct program_counters *c, enum program program,
 					       const struct sock *sk)
 {
 	struct socket_entry *socket = socket_of(sk);
 
-	return socket && socket->crossed ? on_refused(c, program, sk) : ignored(c);
+	return socket && socket->crossed ? on_refused(reads, c, program, sk) : ignored(c);
 }
 
 /* A change that only close and shutdown cause, in the context of the task that calls them. The kernel's own
  * threads close for others (MPTCP, descriptors in flight): they are not who did it.
  */
-static __always_inline void remember_closer(const struct sock *sk)
+static __always_inline void remember_closer(enum reads reads, const struct sock *sk)
 {
 	struct task_struct *task = current_task();
 	struct socket_entry unseen = {.direction = DIRECTION_UNKNOWN}, *socket = socket_of(sk);
@@ -113,25 +117,26 @@ static __always_inline void remember_closer(const struct sock *sk)
 	if ((socket && socket->actor.key.tgid) || BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return;
 	if (socket) {
-		fill_actor(&socket->actor, task);
+		fill_current(reads, &socket->actor);
 		socket->closed_by_actor = 1;
 		return;
 	}
 	unseen.closed_by_actor = 1;
 	unseen.id = socket_id(bpf_ktime_get_boot_ns());
-	fill_actor(&unseen.actor, task);
+	fill_current(reads, &unseen.actor);
 	remember(sk, &unseen);
 }
 
-static __always_inline int on_closing(struct program_counters *c, const struct sock *sk)
+static __always_inline int on_closing(enum reads reads, struct program_counters *c, const struct sock *sk)
 {
-	remember_closer(sk);
+	remember_closer(reads, sk);
 	return merged(c);
 }
 
 /* The kernel's byte counts hold a SYN and FINs as one byte each: tcp_ack counts what it acknowledges, and
  * tcp_rcv_nxt_update what it passes. A SYN that was answered is the opener's; a FIN was acknowledged when
- * nothing is left to be, and the other end's was seen when tcp_fin has set SOCK_DONE.
+ * nothing is left to be, and the other end's was seen when tcp_fin has set SOCK_DONE. All probed: that sk is a
+ * tcp_sock, the verifier does not know.
  */
 static __always_inline void fill_traffic(struct close_sample *s, const struct sock *sk, int state)
 {
@@ -153,20 +158,20 @@ static __always_inline void fill_traffic(struct close_sample *s, const struct so
 }
 
 /* Sends network.close; socket is NULL where nothing of the connection was seen before. */
-static __always_inline int send_close(struct program_counters *c, enum program program, const struct sock *sk,
-				      int state, const struct socket_entry *socket)
+static __always_inline int send_close(enum reads reads, struct program_counters *c, enum program program,
+				      const struct sock *sk, int state, const struct socket_entry *socket)
 {
 	struct close_sample *s = RESERVE(struct close_sample, KIND_NETWORK_CLOSE, program);
 
 	if (!s)
 		return ended(c, KIND_NETWORK_CLOSE, OUTCOME_RING_FULL);
 	fill_known_actor(&s->head.actor, socket);
-	fill_connection(&s->connection, sk, socket ? socket->id : 0);
+	fill_connection(reads, &s->connection, sk, socket ? socket->id : 0);
 	s->direction = socket ? socket->direction : DIRECTION_UNKNOWN;
 	s->actor_is_closer = socket ? socket->closed_by_actor : 0;
 	s->pad = 0;
 	s->duration_ns = socket && socket->established_ns ? s->head.time_ns - socket->established_ns : 0;
-	s->error = BPF_CORE_READ(sk, sk_err);
+	s->error = READ(reads, sk, sk_err);
 	fill_traffic(s, sk, state);
 	return submit(c, KIND_NETWORK_CLOSE, s);
 }
@@ -174,14 +179,15 @@ static __always_inline int send_close(struct program_counters *c, enum program p
 /* A connection ended. With both directions shut in a state that shutdown leaves at once, this is close itself,
  * which resets what has unread data or lingers for no time; softirq sets the mask only after the state.
  */
-static __always_inline int on_closed(struct program_counters *c, enum program program, const struct sock *sk, int old)
+static __always_inline int on_closed(enum reads reads, struct program_counters *c, enum program program,
+				     const struct sock *sk, int old)
 {
 	bool open = old == BPF_TCP_ESTABLISHED || old == BPF_TCP_CLOSE_WAIT;
 
-	if (open && BPF_CORE_READ(sk, sk_shutdown) == SHUTDOWN_MASK)
-		remember_closer(sk);
+	if (open && READ(reads, sk, sk_shutdown) == SHUTDOWN_MASK)
+		remember_closer(reads, sk);
 	if (gives(program, KIND_NETWORK_CLOSE))
-		send_close(c, program, sk, old, socket_of(sk));
+		send_close(reads, c, program, sk, old, socket_of(sk));
 	else
 		ignored(c);
 	forget(sk);
@@ -189,7 +195,8 @@ static __always_inline int on_closed(struct program_counters *c, enum program pr
 }
 
 /* A socket began to listen, in the context of who calls listen. */
-static __always_inline int on_listen(struct program_counters *c, enum program program, const struct sock *sk)
+static __always_inline int on_listen(enum reads reads, struct program_counters *c, enum program program,
+				     const struct sock *sk)
 {
 	struct listen_sample *s;
 	struct connection end;
@@ -199,15 +206,15 @@ static __always_inline int on_listen(struct program_counters *c, enum program pr
 	s = RESERVE(struct listen_sample, KIND_NETWORK_LISTEN, program);
 	if (!s)
 		return ended(c, KIND_NETWORK_LISTEN, OUTCOME_RING_FULL);
-	fill_actor(&s->head.actor, current_task());
-	fill_connection(&end, sk, 0);
+	fill_current(reads, &s->head.actor);
+	fill_connection(reads, &end, sk, 0);
 	__builtin_memcpy(s->address, end.local, sizeof(s->address));
 	s->port = end.local_port;
 	s->family = end.family;
 	s->ipv4_mapped = end.ipv4_mapped;
 	s->dual_stack = end.family == AF_INET6 && is_unspecified(end.local) &&
 			!BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only);
-	s->backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	s->backlog = READ(reads, sk, sk_max_ack_backlog);
 	s->network_namespace = end.network_namespace;
 	return submit(c, KIND_NETWORK_LISTEN, s);
 }
@@ -216,41 +223,41 @@ static __always_inline int on_listen(struct program_counters *c, enum program pr
 #define CHANGE(old, new) ((old) << 8 | (new))
 
 /* The pair of states decides before any map is looked into: this runs six times a connection. */
-static __always_inline int on_change(struct program_counters *c, enum program program, const struct sock *sk, int old,
-				     int new)
+static __always_inline int on_change(enum reads reads, struct program_counters *c, enum program program,
+				     const struct sock *sk, int old, int new)
 {
 	switch (CHANGE(old, new)) {
 	case CHANGE(BPF_TCP_CLOSE, BPF_TCP_SYN_SENT):
-		return on_syn_sent(c, sk);
+		return on_syn_sent(reads, c, sk);
 	case CHANGE(BPF_TCP_SYN_SENT, BPF_TCP_ESTABLISHED):
-		return on_connected(c, program, sk);
+		return on_connected(reads, c, program, sk);
 	case CHANGE(BPF_TCP_SYN_SENT, BPF_TCP_SYN_RECV):
 		return on_crossed(c, sk);
 	case CHANGE(BPF_TCP_SYN_SENT, BPF_TCP_CLOSE):
-		return on_refused(c, program, sk);
+		return on_refused(reads, c, program, sk);
 	case CHANGE(BPF_TCP_SYN_RECV, BPF_TCP_ESTABLISHED):
-		return on_established(c, program, sk);
+		return on_established(reads, c, program, sk);
 	case CHANGE(BPF_TCP_SYN_RECV, BPF_TCP_CLOSE):
-		return on_half_open_closed(c, program, sk);
+		return on_half_open_closed(reads, c, program, sk);
 	case CHANGE(BPF_TCP_ESTABLISHED, BPF_TCP_FIN_WAIT1):
 	case CHANGE(BPF_TCP_CLOSE_WAIT, BPF_TCP_LAST_ACK):
-		return on_closing(c, sk);
+		return on_closing(reads, c, sk);
 	case CHANGE(BPF_TCP_CLOSE, BPF_TCP_LISTEN):
-		return on_listen(c, program, sk);
+		return on_listen(reads, c, program, sk);
 	case CHANGE(BPF_TCP_LISTEN, BPF_TCP_CLOSE):
 		return ignored(c);
 	}
-	return new == BPF_TCP_CLOSE ? on_closed(c, program, sk, old) : ignored(c);
+	return new == BPF_TCP_CLOSE ? on_closed(reads, c, program, sk, old) : ignored(c);
 }
 
 /* Only TCP's own sockets: MPTCP's outer ones change states beside them. */
-static __always_inline int on_state(enum program program, const struct sock *sk, int old, int new)
+static __always_inline int on_state(enum reads reads, enum program program, const struct sock *sk, int old, int new)
 {
 	struct program_counters *c = begin(program);
 
 	if (!c)
 		return 0;
-	return BPF_CORE_READ(sk, sk_protocol) == PROTOCOL_TCP ? on_change(c, program, sk, old, new) : ignored(c);
+	return READ(reads, sk, sk_protocol) == PROTOCOL_TCP ? on_change(reads, c, program, sk, old, new) : ignored(c);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -261,7 +268,7 @@ GIVES("network.close", 1, "")
 TAKES("inet_sock_set_state", 3)
 int BPF_PROG(network__inet_sock_set_state, const struct sock *sk, int oldstate, int newstate)
 {
-	return on_state(PROGRAM_network__inet_sock_set_state, sk, oldstate, newstate);
+	return on_state(DIRECT, PROGRAM_network__inet_sock_set_state, sk, oldstate, newstate);
 }
 
 SEC("raw_tp/inet_sock_set_state")
@@ -270,7 +277,7 @@ GIVES("network.listen", 3, "port of a listen without bind; also tells a listen t
 GIVES("network.close", 2, "")
 int BPF_PROG(network__inet_sock_set_state_raw, const struct sock *sk, int oldstate, int newstate)
 {
-	return on_state(PROGRAM_network__inet_sock_set_state_raw, sk, oldstate, newstate);
+	return on_state(PROBED, PROGRAM_network__inet_sock_set_state_raw, sk, oldstate, newstate);
 }
 
 /* tcp_v4_connect and tcp_v6_connect fail before the SYN leaves: no route, no free port. sk was in no state that
@@ -284,7 +291,7 @@ static __always_inline int on_connect_failed(struct program_counters *c, enum pr
 
 	if (!s)
 		return ended(c, KIND_NETWORK_CONNECT, OUTCOME_RING_FULL);
-	fill_actor(&s->head.actor, current_task());
+	fill_current(DIRECT, &s->head.actor);
 	s->connection = *end;
 	s->latency_ns = socket && !socket->syn_left ? s->head.time_ns - socket->start_ns : 0;
 	s->error = error;
@@ -320,13 +327,13 @@ int BPF_PROG(network__tcp_v4_connect, struct sock *sk, struct sockaddr *uaddr, i
 
 	if (!c)
 		return 0;
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_INET) /* called by tcp_v6_connect, which tells */
+	if (sk->__sk_common.skc_family != AF_INET) /* called by tcp_v6_connect, which tells */
 		return ignored(c);
 	if (!result)
 		return on_syn_left(c, sk);
 	if (!is_attempt(result) || !gives(program, KIND_NETWORK_CONNECT))
 		return ignored(c);
-	fill_connection(&end, sk, 0);
+	fill_connection(DIRECT, &end, sk, 0);
 	set_remote_ipv4(&end, uaddr);
 	return on_connect_failed(c, program, sk, &end, -result);
 }
@@ -346,7 +353,7 @@ int BPF_PROG(network__tcp_v6_connect, struct sock *sk, struct sockaddr *uaddr, i
 		return on_syn_left(c, sk);
 	if (!is_attempt(result) || !gives(program, KIND_NETWORK_CONNECT))
 		return ignored(c);
-	fill_connection(&end, sk, 0);
+	fill_connection(DIRECT, &end, sk, 0);
 	set_remote_ipv6(&end, uaddr);
 	return on_connect_failed(c, program, sk, &end, -result);
 }
@@ -369,7 +376,7 @@ int network__sock_ops(struct bpf_sock_ops *ops)
 	sk = ops->sk;
 	tcp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
 	if (tcp)
-		on_listen(c, PROGRAM_network__sock_ops, (const struct sock *)tcp);
+		on_listen(PROBED, c, PROGRAM_network__sock_ops, (const struct sock *)tcp);
 	else
 		ignored(c);
 	return 1;

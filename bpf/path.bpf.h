@@ -22,31 +22,49 @@ static __always_inline __u32 append_string(__u8 *bytes, __u32 *used, __u32 max, 
 	return n;
 }
 
-/* Appends the path's parts, leaf first: at most PATH_STEPS of them, and none after PATH_BYTES bytes. */
-static __always_inline enum path_end append_path(__u8 *bytes, __u32 *used, struct vfsmount *vfsmount,
-						 struct dentry *dentry)
+/* Appends a part and returns its parent, which is the part itself where it hangs in no tree. */
+static __always_inline struct dentry *append_part(enum reads reads, __u8 *bytes, __u32 *used, struct dentry *part)
+{
+	append_string(bytes, used, NAME_SIZE, READ(reads, part, d_name.name));
+	return READ(reads, part, d_parent);
+}
+
+/* Appends the path's parts, leaf first: at most PATH_STEPS of them, and none after PATH_BYTES bytes. What lies in
+ * the first mount, most often all, can be read directly; the pointers to the mounts below it are computed ones.
+ * steps is in map memory, as in a register the verifier walks the second loop anew for every step of the first.
+ */
+static __always_inline enum path_end append_path(enum reads reads, __u8 *bytes, __u32 *used, __u32 *steps,
+						 struct vfsmount *vfsmount, struct dentry *dentry)
 {
 	struct mount *mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
-	__u32 start = *used;
+	struct dentry *root, *part;
+	__u32 end = *used + PATH_BYTES;
 
+	*steps = 0;
 	if (!vfsmount || !dentry)
 		return PATH_UNKNOWN;
-	for (int i = 0; i < PATH_STEPS && *used - start <= PATH_BYTES; i++) {
-		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-
-		if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+	root = READ(reads, vfsmount, mnt_root);
+	for (int i = 0; reads == DIRECT && i < PATH_STEPS && *used <= end && dentry != root; i++, ++*steps) {
+		part = dentry;
+		dentry = append_part(DIRECT, bytes, used, part);
+		if (dentry == part)
+			return PATH_DETACHED;
+	}
+	for (int i = 0; i < PATH_STEPS && *steps < PATH_STEPS && *used <= end; i++, ++*steps) {
+		if (dentry == root) {
 			struct mount *below = BPF_CORE_READ(mount, mnt_parent);
 
 			if (below == mount)
 				return PATH_WHOLE;
 			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+			root = BPF_CORE_READ(below, mnt.mnt_root);
 			mount = below;
 			continue;
 		}
-		append_string(bytes, used, NAME_SIZE, BPF_CORE_READ(dentry, d_name.name));
-		if (dentry == parent)
+		part = dentry;
+		dentry = append_part(PROBED, bytes, used, part);
+		if (dentry == part)
 			return PATH_DETACHED;
-		dentry = parent;
 	}
 	return PATH_CUT;
 }

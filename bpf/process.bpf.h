@@ -4,7 +4,7 @@
 #define WEIR_PROCESS_H
 
 /* process.fork. At task_newtask the child is whole, and already in the group that CLONE_INTO_CGROUP names. */
-static __always_inline int on_fork(enum program program, struct task_struct *child, __u64 flags)
+static __always_inline int on_fork(enum reads reads, enum program program, struct task_struct *child, __u64 flags)
 {
 	struct program_counters *c = begin(program);
 	struct fork_sample *s;
@@ -16,10 +16,10 @@ static __always_inline int on_fork(enum program program, struct task_struct *chi
 	s = RESERVE(struct fork_sample, KIND_PROCESS_FORK, program);
 	if (!s)
 		return ended(c, KIND_PROCESS_FORK, OUTCOME_RING_FULL);
-	fill_actor(&s->head.actor, current_task());
-	s->child = key_of(child);
+	fill_current(reads, &s->head.actor);
+	s->child = key_of(reads, child);
 	s->flags = flags;
-	fill_facts(&s->facts, child);
+	fill_facts(reads, &s->facts, child);
 	return submit(c, KIND_PROCESS_FORK, s);
 }
 
@@ -27,20 +27,21 @@ SEC("tp_btf/task_newtask")
 GIVES("process.fork", 1, "")
 int BPF_PROG(process__task_newtask, struct task_struct *task, unsigned long clone_flags)
 {
-	return on_fork(PROGRAM_process__task_newtask, task, clone_flags);
+	return on_fork(DIRECT, PROGRAM_process__task_newtask, task, clone_flags);
 }
 
 SEC("raw_tp/task_newtask")
 GIVES("process.fork", 2, "")
 int BPF_PROG(process__task_newtask_raw, struct task_struct *task, unsigned long clone_flags)
 {
-	return on_fork(PROGRAM_process__task_newtask_raw, task, clone_flags);
+	return on_fork(PROBED, PROGRAM_process__task_newtask_raw, task, clone_flags);
 }
 
 /* Room to build an exec sample in, so that the ring gets what is used of it alone. */
 struct exec_scratch {
 	__u64 owners; /* one: taken */
 	__u32 used;   /* of text; in map memory, as in a register the verifier did not finish the path's loop */
+	__u32 steps;  /* of the path that is walked */
 	struct exec_sample sample;
 	__u8 text[TEXT_SIZE +
 		  FILENAME_MAX_SIZE]; /* right behind the sample; what begins in TEXT_SIZE may end behind it */
@@ -95,10 +96,10 @@ static __always_inline struct exec_scratch *take_scratch(void)
 }
 
 /* Reads exactly what the arguments occupy: a read beyond the stack's end fails whole. */
-static __always_inline void append_arguments(struct exec_scratch *s, struct mm_struct *mm)
+static __always_inline void append_arguments(enum reads reads, struct exec_scratch *s, struct mm_struct *mm)
 {
-	unsigned long start = BPF_CORE_READ(mm, arg_start);
-	__u64 size = BPF_CORE_READ(mm, arg_end) - start;
+	unsigned long start = READ(reads, mm, arg_start);
+	__u64 size = READ(reads, mm, arg_end) - start;
 
 	s->sample.arguments_bytes = size;
 	s->sample.arguments_size = 0;
@@ -117,68 +118,71 @@ static __always_inline bool is_memfd(const __u8 *name, enum path_end end)
 	       name[4] == 'd' && name[5] == ':';
 }
 
-static __always_inline void append_executable(struct exec_scratch *s, struct file *file)
+static __always_inline void append_executable(enum reads reads, struct exec_scratch *s, struct file *file)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode *inode = READ(reads, file, f_inode);
 	__u32 start = s->used;
 
-	s->sample.inode = BPF_CORE_READ(inode, i_ino);
-	s->sample.device = BPF_CORE_READ(inode, i_sb, s_dev);
-	s->sample.mode = BPF_CORE_READ(inode, i_mode);
-	s->sample.deleted = BPF_CORE_READ(inode, i_nlink) == 0;
-	s->sample.executable_end =
-		append_path(s->text, &s->used, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry));
+	s->sample.inode = READ(reads, inode, i_ino);
+	s->sample.device = READ(reads, inode, i_sb, s_dev);
+	s->sample.mode = READ(reads, inode, i_mode);
+	s->sample.deleted = READ(reads, inode, i_nlink) == 0;
+	s->sample.executable_end = append_path(reads, s->text, &s->used, &s->steps, READ(reads, file, f_path.mnt),
+					       READ(reads, file, f_path.dentry));
 	s->sample.executable_size = s->used - start;
 	s->sample.memfd = is_memfd(s->text + (start & (TEXT_SIZE - 1)), s->sample.executable_end);
 }
 
-static __always_inline void append_directory(struct exec_scratch *s, struct fs_struct *fs)
+static __always_inline void append_directory(enum reads reads, struct exec_scratch *s, struct fs_struct *fs)
 {
 	__u32 start = s->used;
 
-	s->sample.working_directory_end =
-		append_path(s->text, &s->used, BPF_CORE_READ(fs, pwd.mnt), BPF_CORE_READ(fs, pwd.dentry));
+	s->sample.working_directory_end = append_path(reads, s->text, &s->used, &s->steps, READ(reads, fs, pwd.mnt),
+						      READ(reads, fs, pwd.dentry));
 	s->sample.working_directory_size = s->used - start;
 }
 
 /* Where the file is run as it is, interp is the same pointer as filename (alloc_bprm), and has nothing to tell. */
-static __always_inline __u32 append_interpreter(struct exec_scratch *s, struct linux_binprm *bprm)
+static __always_inline __u32 append_interpreter(enum reads reads, struct exec_scratch *s, struct linux_binprm *bprm)
 {
-	const char *interpreter = BPF_CORE_READ(bprm, interp);
+	const char *interpreter = READ(reads, bprm, interp);
 
-	if (interpreter == BPF_CORE_READ(bprm, filename))
+	if (interpreter == READ(reads, bprm, filename))
 		return 0;
 	return append_string(s->text, &s->used, INTERPRETER_MAX_SIZE, interpreter);
 }
 
-static __always_inline void fill_exec(struct exec_scratch *s, struct task_struct *task, struct linux_binprm *bprm)
+static __always_inline void fill_exec(enum reads reads, struct exec_scratch *s, struct task_struct *task,
+				      struct linux_binprm *bprm)
 {
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct *mm = READ(reads, task, mm);
 
 	s->used = 0;
-	append_arguments(s, mm);
-	s->sample.argument_count = BPF_CORE_READ(bprm, argc);
+	append_arguments(reads, s, mm);
+	s->sample.argument_count = READ(reads, bprm, argc);
 	s->sample.secure = BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec);
-	s->sample.filename_size = append_string(s->text, &s->used, FILENAME_MAX_SIZE, BPF_CORE_READ(bprm, filename));
-	s->sample.interpreter_size = append_interpreter(s, bprm);
-	append_executable(s, BPF_CORE_READ(mm, exe_file));
-	append_directory(s, BPF_CORE_READ(task, fs));
-	fill_facts(&s->sample.facts, task);
+	s->sample.filename_size = append_string(s->text, &s->used, FILENAME_MAX_SIZE, READ(reads, bprm, filename));
+	s->sample.interpreter_size = append_interpreter(reads, s, bprm);
+	append_executable(reads, s, READ(reads, mm, exe_file));
+	append_directory(reads, s, READ(reads, task, fs));
+	fill_facts(reads, &s->sample.facts, task);
 }
 
-static __always_inline enum outcome send_exec(enum program program, struct exec_scratch *s, struct task_struct *task)
+static __always_inline enum outcome send_exec(enum reads reads, enum program program, struct exec_scratch *s,
+					      struct task_struct *task)
 {
 	__u32 size = sizeof(s->sample) + (s->used & (TEXT_SIZE - 1));
 
 	s->sample.head = head_of(KIND_PROCESS_EXEC, program, size);
-	fill_actor(&s->sample.head.actor, task);
+	fill_actor(reads, &s->sample.head.actor, task);
 	return bpf_ringbuf_output(&ring, &s->sample, size, wakeup()) ? OUTCOME_RING_FULL : OUTCOME_SENT;
 }
 
 /* process.exec. This runs in the new image, so mm->arg_start holds what the program sees, not what execve was
  * given; credentials, comm and the exec count are the new ones.
  */
-static __always_inline int on_exec(enum program program, struct task_struct *task, struct linux_binprm *bprm)
+static __always_inline int on_exec(enum reads reads, enum program program, struct task_struct *task,
+				   struct linux_binprm *bprm)
 {
 	struct program_counters *c = begin(program);
 	struct exec_scratch *s;
@@ -191,8 +195,8 @@ static __always_inline int on_exec(enum program program, struct task_struct *tas
 	s = take_scratch();
 	if (!s)
 		return ended(c, KIND_PROCESS_EXEC, OUTCOME_TABLE_FULL);
-	fill_exec(s, task, bprm);
-	outcome = send_exec(program, s, task);
+	fill_exec(reads, s, task, bprm);
+	outcome = send_exec(reads, program, s, task);
 	give_back(s);
 	return ended(c, KIND_PROCESS_EXEC, outcome);
 }
@@ -202,34 +206,35 @@ GIVES("process.exec", 1, "")
 TAKES("sched_process_exec", 3)
 int BPF_PROG(process__sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	return on_exec(PROGRAM_process__sched_process_exec, task, bprm);
+	return on_exec(DIRECT, PROGRAM_process__sched_process_exec, task, bprm);
 }
 
 SEC("raw_tp/sched_process_exec")
 GIVES("process.exec", 2, "")
 int BPF_PROG(process__sched_process_exec_raw, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	return on_exec(PROGRAM_process__sched_process_exec_raw, task, bprm);
+	return on_exec(PROBED, PROGRAM_process__sched_process_exec_raw, task, bprm);
 }
 
 /* The status as wait() gets it: code << 8, signal, and 0x80 where memory was dumped. */
-static __always_inline __u32 wait_status(struct task_struct *task)
+static __always_inline __u32 wait_status(enum reads reads, struct task_struct *task)
 {
-	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	struct signal_struct *signal = READ(reads, task, signal);
 
-	if (BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT)
-		return BPF_CORE_READ(signal, group_exit_code);
-	return BPF_CORE_READ(task, group_leader, exit_code);
+	if (READ(reads, signal, flags) & SIGNAL_GROUP_EXIT)
+		return READ(reads, signal, group_exit_code);
+	return READ(reads, task, group_leader, exit_code);
 }
 
-static __always_inline int send_exit(struct program_counters *c, enum program program, struct task_struct *task)
+static __always_inline int send_exit(enum reads reads, struct program_counters *c, enum program program,
+				     struct task_struct *task)
 {
-	__u32 status = wait_status(task);
+	__u32 status = wait_status(reads, task);
 	struct exit_sample *s = RESERVE(struct exit_sample, KIND_PROCESS_EXIT, program);
 
 	if (!s)
 		return ended(c, KIND_PROCESS_EXIT, OUTCOME_RING_FULL);
-	fill_actor(&s->head.actor, task);
+	fill_actor(reads, &s->head.actor, task);
 	s->exit_code = status >> 8 & 0xff;
 	s->signal = status & 0x7f;
 	s->core_dumped = (status & 0x80) != 0;
@@ -249,7 +254,7 @@ int BPF_PROG(process__sched_process_exit, struct task_struct *task, bool group_d
 		return 0;
 	if (!group_dead || !gives(PROGRAM_process__sched_process_exit, KIND_PROCESS_EXIT))
 		return ignored(c);
-	return send_exit(c, PROGRAM_process__sched_process_exit, task);
+	return send_exit(DIRECT, c, PROGRAM_process__sched_process_exit, task);
 }
 
 /* Processes of several threads that have ended: of two threads that leave at the same time both may find that
@@ -264,29 +269,29 @@ struct {
 } exited SEC(".maps");
 
 /* Reports whether this run is the one that tells the process's end. */
-static __always_inline bool is_last(struct task_struct *task)
+static __always_inline bool is_last(enum reads reads, struct task_struct *task)
 {
-	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	struct signal_struct *signal = READ(reads, task, signal);
 	struct process_key key;
 	__u8 yes = 1;
 
-	if (BPF_CORE_READ(signal, live.counter) != 0)
+	if (READ(reads, signal, live.counter) != 0)
 		return false;
-	if (BPF_CORE_READ(signal, nr_threads) == 1)
+	if (READ(reads, signal, nr_threads) == 1)
 		return true;
-	key = key_of(task);
+	key = key_of(reads, task);
 	return bpf_map_update_elem(&exited, &key, &yes, BPF_NOEXIST) == 0;
 }
 
-static __always_inline int on_exit(enum program program, struct task_struct *task)
+static __always_inline int on_exit(enum reads reads, enum program program, struct task_struct *task)
 {
 	struct program_counters *c = begin(program);
 
 	if (!c)
 		return 0;
-	if (!gives(program, KIND_PROCESS_EXIT) || !is_last(task))
+	if (!gives(program, KIND_PROCESS_EXIT) || !is_last(reads, task))
 		return ignored(c);
-	return send_exit(c, program, task);
+	return send_exit(reads, c, program, task);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -294,20 +299,20 @@ GIVES("process.exit", 2, "")
 TAKES("sched_process_exit", 1)
 int BPF_PROG(process__sched_process_exit_live, struct task_struct *task)
 {
-	return on_exit(PROGRAM_process__sched_process_exit_live, task);
+	return on_exit(DIRECT, PROGRAM_process__sched_process_exit_live, task);
 }
 
 SEC("raw_tp/sched_process_exit")
 GIVES("process.exit", 3, "")
 int BPF_PROG(process__sched_process_exit_raw, struct task_struct *task)
 {
-	return on_exit(PROGRAM_process__sched_process_exit_raw, task);
+	return on_exit(PROBED, PROGRAM_process__sched_process_exit_raw, task);
 }
 
 /* Room for one process of the iterator, which one reader reads. The programs alone use it. */
 struct process_scratch {
 	__u32 used;
-	__u32 pad;
+	__u32 steps;
 	struct process_sample sample;
 	__u8 text[TEXT_SIZE + FILENAME_MAX_SIZE];
 };
@@ -325,9 +330,9 @@ static __always_inline __u32 fill_process(struct process_scratch *s, struct task
 	__u32 size;
 
 	s->used = 0;
-	fill_facts(&s->sample.facts, task);
-	s->sample.executable_end =
-		append_path(s->text, &s->used, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry));
+	fill_facts(PROBED, &s->sample.facts, task);
+	s->sample.executable_end = append_path(PROBED, s->text, &s->used, &s->steps, BPF_CORE_READ(file, f_path.mnt),
+					       BPF_CORE_READ(file, f_path.dentry));
 	s->sample.executable_size = s->used;
 	size = (sizeof(s->sample) + (s->used & (TEXT_SIZE - 1)) + 7) & ~7U;
 	s->sample.head = (struct head){
@@ -336,7 +341,7 @@ static __always_inline __u32 fill_process(struct process_scratch *s, struct task
 		.time_ns = bpf_ktime_get_boot_ns(),
 		.cpu = bpf_get_smp_processor_id(),
 	};
-	fill_actor(&s->sample.head.actor, task);
+	fill_actor(PROBED, &s->sample.head.actor, task);
 	return size;
 }
 

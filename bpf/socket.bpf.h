@@ -71,15 +71,15 @@ static __always_inline bool is_unspecified(const __u32 *words)
 	return !words[0] && !words[1] && !words[2] && !words[3];
 }
 
-static __always_inline void fill_ipv4(struct connection *c, const struct sock *sk)
+static __always_inline void fill_ipv4(enum reads reads, struct connection *c, const struct sock *sk)
 {
 	c->family = AF_INET;
-	c->local[0] = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-	c->remote[0] = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	c->local[0] = READ(reads, sk, __sk_common.skc_rcv_saddr);
+	c->remote[0] = READ(reads, sk, __sk_common.skc_daddr);
 }
 
 /* A socket of mapped addresses keeps the IPv4 ones too. */
-static __always_inline void fill_ipv6(struct connection *c, const struct sock *sk)
+static __always_inline void fill_ipv6(enum reads reads, struct connection *c, const struct sock *sk)
 {
 	BPF_CORE_READ_INTO(&c->local, sk, __sk_common.skc_v6_rcv_saddr);
 	BPF_CORE_READ_INTO(&c->remote, sk, __sk_common.skc_v6_daddr);
@@ -89,24 +89,24 @@ static __always_inline void fill_ipv6(struct connection *c, const struct sock *s
 	}
 	__builtin_memset(c->local, 0, sizeof(c->local));
 	__builtin_memset(c->remote, 0, sizeof(c->remote));
-	fill_ipv4(c, sk);
+	fill_ipv4(reads, c, sk);
 	c->ipv4_mapped = 1;
 }
 
-/* inet_sport and not skc_num: that is 0 already when the socket closes. */
-static __always_inline void fill_connection(struct connection *c, const struct sock *sk, __u64 id)
+/* inet_sport and not skc_num: that is 0 already when the socket closes. It is probed, as sk is cast for it. */
+static __always_inline void fill_connection(enum reads reads, struct connection *c, const struct sock *sk, __u64 id)
 {
 	const struct inet_sock *inet = (const struct inet_sock *)sk;
 
 	__builtin_memset(c, 0, sizeof(*c));
 	c->socket = id;
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6)
-		fill_ipv6(c, sk);
+	if (READ(reads, sk, __sk_common.skc_family) == AF_INET6)
+		fill_ipv6(reads, c, sk);
 	else
-		fill_ipv4(c, sk);
+		fill_ipv4(reads, c, sk);
 	c->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
-	c->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	c->network_namespace = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	c->remote_port = bpf_ntohs(READ(reads, sk, __sk_common.skc_dport));
+	c->network_namespace = READ(reads, sk, __sk_common.skc_net.net, ns.inum);
 }
 
 /* Where connect was to go, when the socket does not know it: it was refused before. */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
-/* What a task is: its key, its actor, its facts. All reads are probe reads, as raw tracepoints, cgroup programs
- * and 5.10 (which has no bpf_get_current_task_btf) get plain pointers.
- */
+/* What a task is: its key, its actor, its facts. */
 #ifndef WEIR_TASK_H
 #define WEIR_TASK_H
 
@@ -11,79 +9,98 @@ static __always_inline struct task_struct *current_task(void)
 }
 
 /* Key of the process that the task belongs to: all of it is the leader's. */
-static __always_inline struct process_key key_of(struct task_struct *task)
+static __always_inline struct process_key key_of(enum reads reads, struct task_struct *task)
 {
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct task_struct *leader = READ(reads, task, group_leader);
 
 	return (struct process_key){
-		.start_ns = BPF_CORE_READ(leader, start_boottime),
-		.tgid = BPF_CORE_READ(leader, tgid),
-		.exec_count = BPF_CORE_READ(leader, self_exec_id),
+		.start_ns = READ(reads, leader, start_boottime),
+		.tgid = READ(reads, leader, tgid),
+		.exec_count = READ(reads, leader, self_exec_id),
 	};
 }
 
 /* The group that says where the task is placed: v2's, unless v2 only has it in the root and v1 places it. */
-static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
+static __always_inline struct cgroup *cgroup_of(enum reads reads, struct task_struct *task)
 {
-	struct css_set *set = BPF_CORE_READ(task, cgroups);
-	struct cgroup *unified = BPF_CORE_READ(set, dfl_cgrp), *memory;
+	struct css_set *set = READ(reads, task, cgroups);
+	struct cgroup *unified = READ(reads, set, dfl_cgrp), *memory;
 
-	if (BPF_CORE_READ(unified, level) > 0)
+	if (READ(reads, unified, level) > 0)
 		return unified;
-	memory = memory_cgroup(set);
-	return memory && BPF_CORE_READ(memory, level) > 0 ? memory : unified;
+	memory = memory_cgroup(reads, set);
+	return memory && READ(reads, memory, level) > 0 ? memory : unified;
 }
 
-static __always_inline void fill_actor(struct actor *a, struct task_struct *task)
+static __always_inline void fill_actor(enum reads reads, struct actor *a, struct task_struct *task)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	struct cgroup *cgroup = cgroup_of(task);
+	const struct cred *cred = READ(reads, task, cred);
+	struct cgroup *cgroup = cgroup_of(reads, task);
 
-	a->key = key_of(task);
-	a->effective = effective_capabilities(cred);
-	a->cgroup = BPF_CORE_READ(cgroup, kn, id);
-	a->tid = BPF_CORE_READ(task, pid);
-	a->uid = BPF_CORE_READ(cred, uid.val);
-	a->gid = BPF_CORE_READ(cred, gid.val);
-	a->euid = BPF_CORE_READ(cred, euid.val);
-	a->egid = BPF_CORE_READ(cred, egid.val);
+	a->key = key_of(reads, task);
+	a->effective = effective_capabilities(reads, cred);
+	a->cgroup = READ(reads, cgroup, kn, id);
+	a->tid = READ(reads, task, pid);
+	a->uid = READ(reads, cred, uid.val);
+	a->gid = READ(reads, cred, gid.val);
+	a->euid = READ(reads, cred, euid.val);
+	a->egid = READ(reads, cred, egid.val);
 	a->pad = 0;
 }
 
-static __always_inline __u32 tty_of(struct signal_struct *signal)
+/* The actor is current, whose typed pointer needs Linux 5.11. */
+static __always_inline void fill_current(enum reads reads, struct actor *a)
 {
-	struct tty_struct *tty = BPF_CORE_READ(signal, tty);
+	if (reads == DIRECT && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		fill_actor(DIRECT, a, bpf_get_current_task_btf());
+	else
+		fill_actor(PROBED, a, current_task());
+}
+
+static __always_inline __u32 tty_of(enum reads reads, struct signal_struct *signal)
+{
+	struct tty_struct *tty = READ(reads, signal, tty);
 	struct tty_driver *driver;
 
 	if (!tty)
 		return 0;
-	driver = BPF_CORE_READ(tty, driver);
-	return BPF_CORE_READ(driver, major) << 8 | (BPF_CORE_READ(driver, minor_start) + BPF_CORE_READ(tty, index));
+	driver = READ(reads, tty, driver);
+	return READ(reads, driver, major) << 8 | (READ(reads, driver, minor_start) + READ(reads, tty, index));
 }
 
-static __always_inline void fill_facts(struct process_facts *f, struct task_struct *task)
+static __always_inline void fill_pid_namespace(enum reads reads, struct process_facts *f, struct pid *pid)
 {
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	struct upid *own = innermost(BPF_CORE_READ(task, thread_pid));
-	struct signal_struct *signal = BPF_CORE_READ(task, signal);
-	struct cgroup *cgroup = cgroup_of(task);
-	struct upid *session;
+	__u32 level = READ(reads, pid, level);
+	struct upid *own = innermost(pid, level);
 
-	__builtin_memset(f, 0, sizeof(*f));
-	f->parent = key_of(BPF_CORE_READ(task, real_parent));
-	f->cgroup = BPF_CORE_READ(cgroup, kn, id);
-	if (BPF_CORE_READ(cgroup, level) > 0)
-		bpf_probe_read_kernel_str(f->cgroup_name, sizeof(f->cgroup_name), BPF_CORE_READ(cgroup, kn, name));
+	if (level == 0) {
+		f->namespace_tgid = READ(reads, pid, numbers[0].nr);
+		f->pid_namespace = READ(reads, pid, numbers[0].ns, ns.inum);
+		return;
+	}
 	f->namespace_tgid = BPF_CORE_READ(own, nr);
 	f->pid_namespace = BPF_CORE_READ(own, ns, ns.inum);
-	f->mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-	f->network_namespace = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
-	f->user_namespace = BPF_CORE_READ(task, cred, user_ns, ns.inum);
-	f->login_uid = login_uid(task);
-	f->audit_session = audit_session(task);
-	f->tty = tty_of(signal);
-	session = outermost(BPF_CORE_READ(signal, pids[PIDTYPE_SID]));
-	f->session = BPF_CORE_READ(session, nr);
+}
+
+static __always_inline void fill_facts(enum reads reads, struct process_facts *f, struct task_struct *task)
+{
+	struct task_struct *leader = READ(reads, task, group_leader);
+	struct signal_struct *signal = READ(reads, task, signal);
+	struct cgroup *cgroup = cgroup_of(reads, task);
+
+	__builtin_memset(f, 0, sizeof(*f));
+	f->parent = key_of(reads, READ(reads, task, real_parent));
+	f->cgroup = READ(reads, cgroup, kn, id);
+	if (READ(reads, cgroup, level) > 0)
+		bpf_probe_read_kernel_str(f->cgroup_name, sizeof(f->cgroup_name), READ(reads, cgroup, kn, name));
+	fill_pid_namespace(reads, f, READ(reads, task, thread_pid));
+	f->mount_namespace = READ(reads, task, nsproxy, mnt_ns, ns.inum);
+	f->network_namespace = READ(reads, task, nsproxy, net_ns, ns.inum);
+	f->user_namespace = READ(reads, task, cred, user_ns, ns.inum);
+	f->login_uid = login_uid(reads, task);
+	f->audit_session = audit_session(reads, task);
+	f->tty = tty_of(reads, signal);
+	f->session = READ(reads, signal, pids[PIDTYPE_SID], numbers[0].nr);
 	BPF_CORE_READ_STR_INTO(&f->comm, leader, comm);
 }
 

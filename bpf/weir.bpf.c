@@ -9,6 +9,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "kernel.h"
+#include "read.h"
 #include "compat.h"
 #include "sample.h"
 #include "ladder.h"

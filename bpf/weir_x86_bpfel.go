@@ -97,7 +97,7 @@ type objectExecScratch struct {
 	_      structs.HostLayout
 	Owners uint64
 	Used   uint32
-	_      [4]byte
+	Steps  uint32
 	Sample objectExecSample
 	Text   [9216]uint8
 }
@@ -214,7 +214,7 @@ type objectProcessSample struct {
 type objectProcessScratch struct {
 	_      structs.HostLayout
 	Used   uint32
-	Pad    uint32
+	Steps  uint32
 	Sample objectProcessSample
 	Text   [9216]uint8
 }
