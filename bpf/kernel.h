@@ -233,7 +233,7 @@ struct sockaddr_in6 {
 	__u16 sin6_family;
 	__be16 sin6_port;
 	__be32 sin6_flowinfo;
-	struct in6_addr sin6_addr;
+	__u32 sin6_addr[4];
 };
 struct sockaddr;
 

@@ -125,13 +125,13 @@ static __always_inline void set_remote_ipv6(struct connection *c, const void *so
 
 	bpf_probe_read_kernel(&to, sizeof(to), sockaddr);
 	c->remote_port = bpf_ntohs(to.sin6_port);
-	if (!is_mapped(to.sin6_addr.words)) {
-		__builtin_memcpy(c->remote, to.sin6_addr.words, sizeof(c->remote));
+	if (!is_mapped(to.sin6_addr)) {
+		__builtin_memcpy(c->remote, to.sin6_addr, sizeof(c->remote));
 		return;
 	}
 	c->family = AF_INET;
 	c->ipv4_mapped = 1;
-	c->remote[0] = to.sin6_addr.words[3];
+	c->remote[0] = to.sin6_addr[3];
 	if (!is_mapped(c->local))
 		__builtin_memset(c->local, 0, sizeof(c->local)); /* it was ::, as the socket has no IPv6 address */
 }
