@@ -41,10 +41,10 @@ type Lane struct {
 func (l Lane) sum() uint64 { return l.Delivered + l.Duplicate + l.DeadLettered + l.Filtered + l.Before }
 
 // TableOf makes the table of a host from its balance and those of its lanes. The host's sums are held against
-// the run that told them. A lane that has told nothing yet is there, and one that is configured no more is not.
+// the run that told them. A lane that has told nothing yet owes all of it.
 func TableOf(host *weirv1.HostBalance, lanes []*weirv1.LaneBalance) Table {
 	t := Table{Closing: host.GetLedger().GetClosing()}
-	lanes = configured(host.GetLanes(), lanes)
+	lanes = withSilent(host.GetLanes(), lanes)
 	for _, l := range lanes {
 		t.Lanes = append(t.Lanes, l.GetLane())
 	}
@@ -72,21 +72,15 @@ func TableOf(host *weirv1.HostBalance, lanes []*weirv1.LaneBalance) Table {
 	return t
 }
 
-// configured returns a balance for each name. A balance that was written before names were has all lanes.
-func configured(names []string, lanes []*weirv1.LaneBalance) []*weirv1.LaneBalance {
-	if len(names) == 0 {
-		return lanes
-	}
-	wanted := make([]*weirv1.LaneBalance, 0, len(names))
+// withSilent adds those of the names that have no balance: they told nothing yet.
+func withSilent(names []string, lanes []*weirv1.LaneBalance) []*weirv1.LaneBalance {
+	all := slices.Clone(lanes)
 	for _, name := range names {
-		i := slices.IndexFunc(lanes, func(l *weirv1.LaneBalance) bool { return l.GetLane() == name })
-		if i < 0 {
-			wanted = append(wanted, &weirv1.LaneBalance{Lane: name})
-			continue
+		if !slices.ContainsFunc(lanes, func(l *weirv1.LaneBalance) bool { return l.GetLane() == name }) {
+			all = append(all, &weirv1.LaneBalance{Lane: name})
 		}
-		wanted = append(wanted, lanes[i])
 	}
-	return wanted
+	return all
 }
 
 func runOf(host *weirv1.HostBalance) *weirv1.RunBalance {
