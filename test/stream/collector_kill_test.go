@@ -26,7 +26,7 @@ func TestAKilledCollectorLosesNothing(t *testing.T) {
 	l.stop()
 	books := s.settles()
 	s.enricher.stop()
-	compare(t, "OpenSearch", l.done(), s.all(l))
+	compare(t, "OpenSearch", l.done(), s.all(l.done(), l.marker))
 	for kind, n := range s.named() {
 		t.Errorf("%d of %q are told as lost:\n%s", n, kind, books.text)
 	}
@@ -52,17 +52,17 @@ func TestACollectorThatIsKilledAgainAndAgainSendsNothingTwice(t *testing.T) {
 	l.stop()
 	s.settles()
 	s.enricher.stop()
-	compare(t, "OpenSearch", l.done(), s.all(l))
+	compare(t, "OpenSearch", l.done(), s.all(l.done(), l.marker))
 	s.noDeadLetters()
 }
 
-// all returns the events of a load over several runs. Of a process that began in one run and ended before the next
-// had its table, no run knows both the arguments and the end: such events have neither arguments nor parent, and
-// are found by the process id.
-func (s *stream) all(l *load) []event {
+// all returns the events of a workload whose beginnings may be unknown: the exec is lost, or was told in a run that
+// ended before the next had its table. What comes later of such a process has neither arguments nor parent, and is
+// found by the process id.
+func (s *stream) all(facts []fact, marker string) []event {
 	s.t.Helper()
-	events := s.search.marked(s.t, l.marker)
-	missing, _ := difference(l.done(), events)
+	events := s.search.marked(s.t, marker)
+	missing, _ := difference(facts, events)
 	asked := map[int]bool{}
 	for _, f := range missing {
 		if asked[f.PID] {

@@ -57,7 +57,7 @@ func (s *stream) lost(facts []fact, marker, column string) (books ledger) {
 	s.t.Helper()
 	books = s.settles()
 	s.enricher.stop()
-	events := s.search.marked(s.t, marker)
+	events := s.all(facts, marker)
 	missing, more := difference(facts, events)
 	if len(more) > 0 {
 		s.t.Errorf("OpenSearch has %d events twice, or different from what was done:\n%s", len(more), lines(more))
