@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -68,21 +69,48 @@ type watcher struct {
 // watch attaches to this machine's kernel, which takes root.
 func watch(t *testing.T, cfg Config) *watcher {
 	t.Helper()
-	a, err := New(cfg)
+	w, err := newWatcher(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := ringbuf.NewReader(a.Ring())
-	if err != nil {
-		t.Fatal(errors.Join(err, a.Close()))
-	}
 	t.Cleanup(func() {
-		if err := errors.Join(r.Close(), a.Close()); err != nil {
+		if err := errors.Join(w.reader.Close(), w.Close()); err != nil {
 			t.Error(err)
 		}
 	})
+	w.T = t
 	warm(t)
-	return &watcher{T: t, Attachment: a, reader: r}
+	return w
+}
+
+func newWatcher(cfg Config) (*watcher, error) {
+	a, err := New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r, err := ringbuf.NewReader(a.Ring())
+	if err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return &watcher{Attachment: a, reader: r}, nil
+}
+
+// shared ends with the process.
+var shared = sync.OnceValues(func() (*watcher, error) { return newWatcher(Default()) })
+
+// watchShared is the attachment of every kind for tests that neither detach nor count: on an emulated machine the
+// verifier takes two seconds for each attachment. What tests before this one have left in the ring is gone.
+func watchShared(t *testing.T) *watcher {
+	t.Helper()
+	s, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watcher{T: t, Attachment: s.Attachment, reader: s.reader}
+	warm(t)
+	w.drain()
+	w.seen = events{}
+	return w
 }
 
 // warm lets every process program run once. On an emulated machine a program's first run takes milliseconds,
@@ -127,7 +155,7 @@ func aligned(raw []byte) []byte {
 func until[S any](w *watcher, what string, find func(*events) *S) *S {
 	w.Helper()
 	w.drain()
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		if s := find(&w.seen); s != nil {
 			return s
 		}

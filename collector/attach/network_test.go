@@ -68,7 +68,7 @@ func TestConnectAndCloseOfOneConnection(t *testing.T) {
 		{"IPv6", "tcp6", "[::1]:0", "::1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := watch(t, Default())
+			w := watchShared(t)
 			l := listen(t, c.network, c.listen)
 			local, remote := exchange(t, c.network, l)
 			connected, closed, passive := w.connectFrom(local), w.closeOf(local, remote), w.closeOf(remote, local)
@@ -121,7 +121,7 @@ func exchange(t *testing.T, network string, l *net.TCPListener) (local, remote n
 }
 
 func TestConnectThroughAMappedAddressIsIPv4(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	l := listen(t, "tcp4", "127.0.0.1:0")
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
 	if err != nil {
@@ -140,7 +140,7 @@ func TestConnectThroughAMappedAddressIsIPv4(t *testing.T) {
 
 func TestConnectThatIsRefusedTellsErrno(t *testing.T) {
 	for network, address := range map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"} {
-		w := watch(t, Default())
+		w := watchShared(t)
 		l := listen(t, network, address)
 		remote := end(l.Addr())
 		l.Close()
@@ -156,7 +156,7 @@ func TestConnectThatIsRefusedTellsErrno(t *testing.T) {
 }
 
 func TestConnectToItselfIsOneConnect(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +182,7 @@ func TestConnectToItselfIsOneConnect(t *testing.T) {
 
 // A reset comes in softirq, while the client is current: it did not close this end, and nobody here did.
 func TestCloseByTheOtherEndsResetHasNoActor(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	l := listen(t, "tcp4", "127.0.0.1:0")
 	cmd := child(t, fmt.Sprintf("reset %d", end(l.Addr()).Port()))
 	pid, status := ended(t, cmd)
@@ -206,7 +206,7 @@ func TestCloseByTheOtherEndsResetHasNoActor(t *testing.T) {
 
 // Closing with unread data resets: ESTABLISHED goes to CLOSE at once, in the closer's context.
 func TestCloseWithUnreadDataNamesTheCloser(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	l := listen(t, "tcp4", "127.0.0.1:0")
 	client, err := net.Dial("tcp4", l.Addr().String())
 	if err != nil {
@@ -228,7 +228,7 @@ func TestCloseWithUnreadDataNamesTheCloser(t *testing.T) {
 }
 
 func TestListenTellsItsEnd(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	for _, c := range []struct {
 		address string
 		dual    uint16
@@ -245,7 +245,7 @@ func TestListenTellsItsEnd(t *testing.T) {
 }
 
 func TestListenWithoutBindTellsItsPortWhereTheRungCan(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -283,7 +283,7 @@ func (w *watcher) rungOf(kind bpf.Kind) *bpf.Rung {
 
 // In a network namespace of its own a machine has no route to anywhere.
 func TestConnectWithoutARouteIsSeenWhereTheRungCan(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	inNewNetwork(t, func() {
 		for network, address := range map[string]string{"tcp4": "192.0.2.1:80", "tcp6": "[2001:db8::1]:80"} {
 			if err := plainConnect(network, netip.MustParseAddrPort(address)); err == nil {
@@ -307,7 +307,7 @@ func TestConnectWithoutARouteIsSeenWhereTheRungCan(t *testing.T) {
 
 // Two sockets of one port cannot both reach the same end: SYN_SENT is taken back before a SYN leaves.
 func TestConnectWithoutAFreePortIsOneEvent(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	l := listen(t, "tcp4", "127.0.0.1:0")
 	remote := end(l.Addr())
 	first, port := boundSocket(t, 0)

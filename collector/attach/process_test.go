@@ -18,7 +18,7 @@ import (
 )
 
 func TestExecTellsWhatTheNewProgramSees(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	hostile := []string{"two words", "\xff\xfe", "", "line\nbreak", `quo"te`}
 	cmd := child(t, "exit 0", hostile...)
 	cmd.Dir = t.TempDir()
@@ -46,7 +46,7 @@ func TestExecTellsWhatTheNewProgramSees(t *testing.T) {
 }
 
 func TestExecCutsArgumentsAt4KiBAndTellsTheirSize(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	long := strings.Repeat("x", 3000)
 	pid, _ := ended(t, child(t, "exit 0", long, long, "last"))
 	got := w.execOf(pid)
@@ -58,7 +58,7 @@ func TestExecCutsArgumentsAt4KiBAndTellsTheirSize(t *testing.T) {
 }
 
 func TestExecWithoutArguments(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	pid, err := syscall.ForkExec(self(t), nil, &syscall.ProcAttr{Env: []string{behaviour + "=exit 0"}})
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestExecWithoutArguments(t *testing.T) {
 }
 
 func TestExecFollowsForkUnderTheSameKey(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	pid, _ := ended(t, child(t, "exit 0"))
 	executed, exited := w.execOf(pid), w.exitOf(pid)
 	forked := one(w.seen.forks, func(s *bpf.ForkSample) bool { return s.Child.Tgid == uint32(pid) })
@@ -99,7 +99,7 @@ func TestExecFollowsForkUnderTheSameKey(t *testing.T) {
 func TestExecTellsNamespacesAsProcDoes(t *testing.T) {
 	runtime.LockOSThread() // the child gets the namespaces of the thread that starts it
 	defer runtime.UnlockOSThread()
-	w := watch(t, Default())
+	w := watchShared(t)
 	cmd := child(t, "exit 0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 	pid, _ := ended(t, cmd)
@@ -134,7 +134,7 @@ func TestExecTellsNamespacesAsProcDoes(t *testing.T) {
 }
 
 func TestExecTellsTheCredentialsOfItsTime(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	cmd := child(t, "exit 0")
 	cmd.Path = readable(t)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1001}}
@@ -168,7 +168,7 @@ func readable(t *testing.T) string {
 }
 
 func TestExecOfAMemfdIsOne(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	binary, err := os.ReadFile(self(t))
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func TestExecOfAMemfdIsOne(t *testing.T) {
 }
 
 func TestExecOfAScriptTellsItsInterpreter(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	script := filepath.Join(t.TempDir(), "script")
 	if err := os.WriteFile(script, []byte("#!"+self(t)+" -x\n"), 0o755); err != nil {
 		t.Fatal(err)
@@ -209,7 +209,7 @@ func TestExecOfAScriptTellsItsInterpreter(t *testing.T) {
 
 // Longer than an interpreter's path can be.
 func TestExecByALongPathHasNoInterpreter(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	dir := filepath.Join(t.TempDir(), strings.Repeat(strings.Repeat("d", 100)+"/", 3))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func TestExecByALongPathHasNoInterpreter(t *testing.T) {
 }
 
 func TestExecMarksAPathThatIsTooDeep(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	cmd := child(t, "exit 0")
 	cmd.Dir = filepath.Join(t.TempDir(), strings.Repeat("d/", 40))
 	if err := os.MkdirAll(cmd.Dir, 0o755); err != nil {
@@ -240,7 +240,7 @@ func TestExecMarksAPathThatIsTooDeep(t *testing.T) {
 }
 
 func TestExitTellsWhatWaitDoes(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	for _, what := range []string{"exit 0", "exit 7", "exit 255", "signal 9", "signal 11", "signal 15"} {
 		pid, status := ended(t, child(t, what))
 		got := w.exitOf(pid)
@@ -261,7 +261,7 @@ func TestExitTellsWhatWaitDoes(t *testing.T) {
 }
 
 func TestExitComesOnceForThreadsThatLeaveTogether(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	const processes = 40
 	for range processes {
 		pid, _ := ended(t, child(t, "threads"))
@@ -284,7 +284,7 @@ func TestExitComesOnceForThreadsThatLeaveTogether(t *testing.T) {
 }
 
 func TestForkIntoACgroupTellsThatCgroup(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	root, err := cgroupRoot("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
@@ -321,7 +321,7 @@ func TestForkIntoACgroupTellsThatCgroup(t *testing.T) {
 }
 
 func TestSeedFindsWhatRunsAlready(t *testing.T) {
-	w := watch(t, Default())
+	w := watchShared(t)
 	cmd := child(t, "exit 0")
 	pid, _ := ended(t, cmd)
 	parent := w.execOf(pid).Facts.Parent
