@@ -5,9 +5,9 @@
 //	                                        │
 //	ring buffer, task iterator ──raw bytes──┴──► Dispatch ──► Handler
 //
-// weir.bpf.c is the one translation unit and includes one file a domain. A program tells in btf_decl_tags
-// which kinds it gives, in which rung, and what it cannot tell; Ladders reads them from the object, so that
-// there is no second list. Trying rungs on a kernel is the business of collector/attach.
+// weir.bpf.c is the one translation unit and includes one file a domain, of network one a kind. A program tells in
+// btf_decl_tags which kinds it gives, in which rung, and what it cannot tell; Ladders reads them from the object,
+// so that there is no second list. Trying rungs on a kernel is the business of collector/attach.
 //
 // The package imports cilium/ebpf and nothing of weir. It promises nothing to outsiders.
 package bpf

@@ -18,6 +18,10 @@
 #include "path.bpf.h"
 #include "process.bpf.h"
 #include "socket.bpf.h"
+#include "connect.bpf.h"
+#include "accept.bpf.h"
+#include "close.bpf.h"
+#include "listen.bpf.h"
 #include "network.bpf.h"
 
 /* Clang leaves out of the object's types what no map and no variable names, and bpf2go looks for them there. */

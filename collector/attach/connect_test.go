@@ -1,0 +1,154 @@
+package attach
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/weirproject/weir/bpf"
+)
+
+func TestConnectAndCloseOfOneConnection(t *testing.T) {
+	for _, c := range []struct{ name, network, listen, dial string }{
+		{"IPv4", "tcp4", "127.0.0.1:0", "127.0.0.1"},
+		{"IPv6", "tcp6", "[::1]:0", "::1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := watchShared(t)
+			l := listen(t, c.network, c.listen)
+			local, remote := exchange(t, c.network, l)
+			connected, closed, passive := w.connectFrom(local), w.closeOf(local, remote), w.closeOf(remote, local)
+
+			if !byMe(connected.Head.Actor) || connected.Connection.RemoteEnd() != remote || connected.Error != 0 || connected.FailedUnknown != 0 || connected.LatencyNs == 0 {
+				t.Errorf("connect %+v", connected)
+			}
+			if !byMe(closed.Head.Actor) || closed.ActorIsCloser != 0 || closed.Direction != uint8(bpf.DirectionOutbound) || closed.Connection.Socket != connected.Connection.Socket {
+				t.Errorf("close %+v", closed)
+			}
+			if !byMe(passive.Head.Actor) || passive.ActorIsCloser != 1 || passive.Direction != uint8(bpf.DirectionInbound) || passive.DurationNs == 0 {
+				t.Errorf("close of the other end %+v", passive)
+			}
+			want := []uint64{5, 7, 7, 5}
+			if diff := cmp.Diff(want, []uint64{closed.SentBytes, closed.ReceivedBytes, passive.SentBytes, passive.ReceivedBytes}); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestConnectThroughAMappedAddressIsIPv4(t *testing.T) {
+	w := watchShared(t)
+	l := listen(t, "tcp4", "127.0.0.1:0")
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	remote := end(l.Addr())
+	if err := unix.Connect(fd, &unix.SockaddrInet6{Addr: netip.AddrFrom16(remote.Addr().As16()).As16(), Port: int(remote.Port())}); err != nil {
+		t.Fatal(err)
+	}
+	got := w.connectTo(remote)
+	if !byMe(got.Head.Actor) || got.Connection.Ipv4Mapped != 1 || got.Connection.LocalEnd().Addr() != remote.Addr() {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestConnectThatIsRefusedTellsErrno(t *testing.T) {
+	for network, address := range map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"} {
+		w := watchShared(t)
+		l := listen(t, network, address)
+		remote := end(l.Addr())
+		l.Close()
+		if c, err := net.Dial(network, remote.String()); err == nil {
+			c.Close()
+			t.Fatal("connected to nobody")
+		}
+		got := w.connectTo(remote)
+		if !byMe(got.Head.Actor) || got.Error != uint32(unix.ECONNREFUSED) || got.Connection.LocalPort == 0 {
+			t.Errorf("%s: %+v", network, got)
+		}
+	}
+}
+
+func TestConnectToItselfIsOneConnect(t *testing.T) {
+	w := watchShared(t)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	if err := unix.Bind(fd, here); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Connect(fd, bound); err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(fd)
+	self := netip.AddrPortFrom(netip.AddrFrom4(here.Addr), uint16(bound.(*unix.SockaddrInet4).Port))
+	connected, closed := w.connectFrom(self), w.closeOf(self, self)
+	if !byMe(connected.Head.Actor) || connected.Error != 0 || closed.Direction != uint8(bpf.DirectionOutbound) || closed.Connection.Socket != connected.Connection.Socket {
+		t.Errorf("%+v\n%+v", connected, closed)
+	}
+}
+
+// In a network namespace of its own a machine has no route to anywhere.
+func TestConnectWithoutARouteIsSeenWhereTheRungCan(t *testing.T) {
+	w := watchShared(t)
+	inNewNetwork(t, func() {
+		for network, address := range map[string]string{"tcp4": "192.0.2.1:80", "tcp6": "[2001:db8::1]:80"} {
+			if err := plainConnect(network, netip.MustParseAddrPort(address)); err == nil {
+				t.Errorf("connected to %s", address)
+			}
+		}
+	})
+	if w.rungOf(bpf.KindNetworkConnect).Lacks != "" {
+		if got := w.myConnects(); len(got) != 0 {
+			t.Errorf("%+v", got)
+		}
+		return
+	}
+	for _, address := range []string{"192.0.2.1:80", "[2001:db8::1]:80"} {
+		got := w.connectTo(netip.MustParseAddrPort(address))
+		if !byMe(got.Head.Actor) || (got.Error != uint32(unix.ENETUNREACH) && got.Error != uint32(unix.EADDRNOTAVAIL)) {
+			t.Errorf("%s: %+v", address, got)
+		}
+	}
+}
+
+// Two sockets of one port cannot both reach the same end: SYN_SENT is taken back before a SYN leaves.
+func TestConnectWithoutAFreePortIsOneEvent(t *testing.T) {
+	w := watchShared(t)
+	l := listen(t, "tcp4", "127.0.0.1:0")
+	remote := end(l.Addr())
+	first, port := boundSocket(t, 0)
+	defer unix.Close(first)
+	second, _ := boundSocket(t, port)
+	defer unix.Close(second)
+	to := &unix.SockaddrInet4{Addr: remote.Addr().As4(), Port: int(remote.Port())}
+	if err := unix.Connect(first, to); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Connect(second, to); err != unix.EADDRNOTAVAIL {
+		t.Fatalf("connect = %v, want EADDRNOTAVAIL", err)
+	}
+	want := bpf.ConnectSample{FailedUnknown: 1}
+	if w.rungOf(bpf.KindNetworkConnect).Lacks == "" {
+		want = bpf.ConnectSample{Error: uint32(unix.EADDRNOTAVAIL)}
+	}
+	events := w.myConnects()
+	if len(events) != 2 {
+		t.Fatalf("%d events, want 2: %+v", len(events), events)
+	}
+	got := events[1]
+	if got.Error != want.Error || got.FailedUnknown != want.FailedUnknown || got.Connection.RemoteEnd() != remote {
+		t.Errorf("%+v", got)
+	}
+}
