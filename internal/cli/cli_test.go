@@ -74,6 +74,9 @@ func TestCommandLines(t *testing.T) {
 		{"echo -h", 0, "weir echo [flags] WORD...\n", ""},
 		{"echo -h", 0, "  -loud\n      say them loudly\n", ""},
 		{"version", 0, "devel go", ""},
+		{"--version", 0, "devel go", ""},
+		{"help", 0, "  echo     say words\n", ""},
+		{"help echo", 0, "weir echo [flags] WORD...\n", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.line, func(t *testing.T) {

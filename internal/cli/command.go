@@ -64,7 +64,7 @@ func Main(program Command) int {
 
 // run runs the program with the command line in env.Args.
 func run(ctx context.Context, program Command, env Env) int {
-	command, args := find(&program, env.Args)
+	command, args := find(&program, usual(env.Args))
 	flags := flag.NewFlagSet(command.Name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	level := flags.String("log-level", "info", "least `LEVEL` that is logged to standard error: debug, info, warn or error")
@@ -97,6 +97,18 @@ func start(ctx context.Context, c *Command, env Env) error {
 		return Usagef("unexpected argument %q", env.Args[0])
 	}
 	return c.Run(ctx, env)
+}
+
+// usual turns what people try first of any program into what stands here: "--version" is the command
+// version, "help COMMAND" is "COMMAND -h".
+func usual(args []string) []string {
+	switch {
+	case len(args) == 1 && (args[0] == "--version" || args[0] == "-version"):
+		return []string{"version"}
+	case len(args) > 0 && args[0] == "help":
+		return append(slices.Clone(args[1:]), "-h")
+	}
+	return args
 }
 
 // find goes down the sub-commands that args name. The command that it returns has its full name.

@@ -2,6 +2,7 @@ package servers
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -100,6 +101,31 @@ func StartElasticsearch(t T) (url string) {
 		"ES_JAVA_OPTS="+"-Xms512m -XX:-UseG1GC "+strings.Join(jvm("512m"), " "))
 	p := launch(t, "elasticsearch", filepath.Join(dir, "log"), cmd)
 	return awaitSearch(p, ports[0])
+}
+
+// Call sends a search server a request with a JSON body, and returns the answer's. Any status but 200 and
+// those of also fails the test.
+func Call(t T, method, url, body string, also ...int) []byte {
+	t.Helper()
+	request, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatalf("servers: %v", err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	client := http.Client{Timeout: time.Minute}
+	answer, err := client.Do(request)
+	if err != nil {
+		t.Fatalf("servers: %v", err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatalf("servers: %v", err)
+	}
+	if !slices.Contains(append(also, http.StatusOK), answer.StatusCode) {
+		t.Fatalf("servers: %s %s: %s: %s", method, url, answer.Status, text)
+	}
+	return text
 }
 
 // quiet removes from a JVM's options the garbage collector's log, which goes to a directory that is not there.

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,8 +13,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -87,25 +84,7 @@ func (s *search) config() *elasticsearch.Config {
 // call asks the server itself, and fails the test for any status but those.
 func (s *search) call(t *testing.T, method, path, body string, statuses ...int) []byte {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, s.server+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if slices.Contains(append(statuses, http.StatusOK), answer.StatusCode) {
-		return text
-	}
-	t.Fatalf("%s %s: status %d: %s", method, path, answer.StatusCode, text)
-	return nil
+	return servers.Call(t, method, s.server+path, body, statuses...)
 }
 
 // documents are those of the data stream; none where it is not there yet.

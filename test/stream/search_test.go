@@ -1,13 +1,12 @@
 package stream_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"slices"
 	"testing"
+
+	"github.com/weirproject/weir/test/servers"
 )
 
 // search is a data stream of a search server.
@@ -18,25 +17,7 @@ type search struct {
 // call sends a request, and fails the test for an answer that is none of 200 and also.
 func (s search) call(t *testing.T, method, path, body string, also ...int) []byte {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, bytes.NewBufferString(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if slices.Contains(append(also, http.StatusOK), answer.StatusCode) {
-		return text
-	}
-	t.Fatalf("%s %s: %s: %s", method, path, answer.Status, text)
-	return nil
+	return servers.Call(t, method, s.url+path, body, also...)
 }
 
 // page is how many documents one answer holds: below index.max_result_window.
