@@ -13,7 +13,7 @@ func (c *compiler) column(t *schema.Table, column *schema.Column, from source, b
 	path := place(base, column.Field.GetEcs())
 	own := c.shapeOf(column)
 	read := c.reader(t, column, from)
-	made := slices.Concat(transform(column.Field.GetTransform(), path, own), c.traffic(t, column, own))
+	made := slices.Concat(transform(column.Field.GetTransform(), path, own), c.traffic(t, column, own), c.community(t, column))
 	switch column.Field.GetForm() {
 	case weirv1.Form_FORM_TTY:
 		made = append(made, product{path: path + ".major", shape: shape{appendTTYMajor, "long"}},
@@ -76,12 +76,7 @@ func (c *compiler) traffic(t *schema.Table, column *schema.Column, own shape) []
 	default:
 		return nil
 	}
-	i := slices.IndexFunc(t.Columns, func(c schema.Column) bool { return c.Field.GetEcs() == "network.direction" })
-	if i < 0 {
-		c.fail("column %s: no column of its group is network.direction", column.Name)
-		return nil
-	}
-	direction := c.bind(t, &t.Columns[i])
+	direction := c.beside(t, column, "network.direction")
 	only := func(wanted weirv1.Direction) form {
 		return func(d *Documents, dst []byte, v uint64) []byte {
 			if weirv1.Direction(d.columns[direction].Int(d.entry[fromRow]-1)) != wanted {

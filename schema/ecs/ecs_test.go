@@ -181,6 +181,26 @@ func TestBytesStandAtTheEndThatSentThem(t *testing.T) {
 	}
 }
 
+func TestCommunityIDIsTheSameFromBothEndsAndAbsentWithoutThem(t *testing.T) {
+	s := newSample()
+	for range 3 {
+		samples[schema.NetworkConnect](s)
+	}
+	g := s.groups.NetworkConnect
+	g.Source[1], g.SourcePort[1], g.Destination[1], g.DestinationPort[1] = g.Destination[0], g.DestinationPort[0], g.Source[0], g.SourcePort[0]
+	g.SourcePort[2] = 0 // no port was free: there was no flow
+	b := s.read(t)
+	documents := encoder(t).Batch(b, nil)
+	var got []any
+	for row := range b.Rows() {
+		network := decodeStrictly(t, documents.Append(nil, row))["network"].(map[string]any)
+		got = append(got, network["community_id"])
+	}
+	if got[0] == nil || got[0] != got[1] || got[2] != nil {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestKindThatThisWeirDoesNotKnowIsShownByItsName(t *testing.T) {
 	b := everyKind(t)
 	row := batch.Row{Index: 0}

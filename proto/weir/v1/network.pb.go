@@ -460,7 +460,7 @@ var File_weir_v1_network_proto protoreflect.FileDescriptor
 
 const file_weir_v1_network_proto_rawDesc = "" +
 	"\n" +
-	"\x15weir/v1/network.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\xb3\x06\n" +
+	"\x15weir/v1/network.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\xb5\x06\n" +
 	"\x0eNetworkConnect\x12<\n" +
 	"\x06source\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\x06source\x12E\n" +
@@ -468,9 +468,10 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\vsource.port\x12\x11src_endpoint.portR\n" +
 	"sourcePort\x12K\n" +
 	"\vdestination\x18\x03 \x03(\rB)\xe2\xe0\x18%\n" +
-	"\x0edestination.ip\x12\x0fdst_endpoint.ip\x18\x038\x04R\vdestination\x12T\n" +
-	"\x10destination_port\x18\x04 \x03(\rB)\xe2\xe0\x18%\n" +
-	"\x10destination.port\x12\x11dst_endpoint.portR\x0fdestinationPort\x12*\n" +
+	"\x0edestination.ip\x12\x0fdst_endpoint.ip\x18\x038\x04R\vdestination\x12V\n" +
+	"\x10destination_port\x18\x04 \x03(\rB+\xe2\xe0\x18'\n" +
+	"\x10destination.port\x12\x11dst_endpoint.port8\n" +
+	"R\x0fdestinationPort\x12*\n" +
 	"\x05errno\x18\x05 \x03(\rB\x14\xe2\xe0\x18\x10\n" +
 	"\n" +
 	"error.code\x18\t8\x01R\x05errno\x12I\n" +
@@ -503,7 +504,7 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"dual_stack\x18\x05 \x03(\bB\x1d\xe2\xe0\x18\x19\n" +
 	"\x17weir.network.dual_stackR\tdualStack:l\xe2\xe0\x18h\n" +
 	"\x0enetwork.listen\x12\anetwork\x1a\x05start\"\x06listen0\xa1\x1f8\a@\x01J7\n" +
-	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\xcc\t\n" +
+	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\xce\t\n" +
 	"\fNetworkClose\x12<\n" +
 	"\x06source\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\x06source\x12E\n" +
@@ -511,9 +512,10 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\vsource.port\x12\x11src_endpoint.portR\n" +
 	"sourcePort\x12K\n" +
 	"\vdestination\x18\x03 \x03(\rB)\xe2\xe0\x18%\n" +
-	"\x0edestination.ip\x12\x0fdst_endpoint.ip\x18\x038\x04R\vdestination\x12T\n" +
-	"\x10destination_port\x18\x04 \x03(\rB)\xe2\xe0\x18%\n" +
-	"\x10destination.port\x12\x11dst_endpoint.portR\x0fdestinationPort\x12d\n" +
+	"\x0edestination.ip\x12\x0fdst_endpoint.ip\x18\x038\x04R\vdestination\x12V\n" +
+	"\x10destination_port\x18\x04 \x03(\rB+\xe2\xe0\x18'\n" +
+	"\x10destination.port\x12\x11dst_endpoint.port8\n" +
+	"R\x0fdestinationPort\x12d\n" +
 	"\tdirection\x18\x05 \x03(\x0e2\x12.weir.v1.DirectionB2\xe2\xe0\x18.\n" +
 	"\x11network.direction\x12\x19connection_info.directionR\tdirection\x12>\n" +
 	"\vduration_us\x18\x06 \x03(\x04B\x1d\xe2\xe0\x18\x19\n" +

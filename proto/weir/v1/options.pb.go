@@ -343,21 +343,25 @@ const (
 	Transform_TRANSFORM_SENT Transform = 8
 	// Bytes that the host received: also destination.bytes, or source.bytes of a connection that it took.
 	Transform_TRANSFORM_RECEIVED Transform = 9
+	// Port of the destination of a kind with two ends: also network.community_id (OCSF: connection_info.community_uid),
+	// the Community ID v1 of both ends and network.transport. None where an address or a port is not known.
+	Transform_TRANSFORM_COMMUNITY_ID Transform = 10
 )
 
 // Enum value maps for Transform.
 var (
 	Transform_name = map[int32]string{
-		0: "TRANSFORM_UNSPECIFIED",
-		1: "TRANSFORM_OUTCOME",
-		2: "TRANSFORM_BASENAME",
-		3: "TRANSFORM_COMMAND_LINE",
-		4: "TRANSFORM_ENDPOINT",
-		5: "TRANSFORM_START",
-		6: "TRANSFORM_HOST",
-		7: "TRANSFORM_USER",
-		8: "TRANSFORM_SENT",
-		9: "TRANSFORM_RECEIVED",
+		0:  "TRANSFORM_UNSPECIFIED",
+		1:  "TRANSFORM_OUTCOME",
+		2:  "TRANSFORM_BASENAME",
+		3:  "TRANSFORM_COMMAND_LINE",
+		4:  "TRANSFORM_ENDPOINT",
+		5:  "TRANSFORM_START",
+		6:  "TRANSFORM_HOST",
+		7:  "TRANSFORM_USER",
+		8:  "TRANSFORM_SENT",
+		9:  "TRANSFORM_RECEIVED",
+		10: "TRANSFORM_COMMUNITY_ID",
 	}
 	Transform_value = map[string]int32{
 		"TRANSFORM_UNSPECIFIED":  0,
@@ -370,6 +374,7 @@ var (
 		"TRANSFORM_USER":         7,
 		"TRANSFORM_SENT":         8,
 		"TRANSFORM_RECEIVED":     9,
+		"TRANSFORM_COMMUNITY_ID": 10,
 	}
 )
 
@@ -910,7 +915,7 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\vROLE_PARENT\x10\x02\x12\x0f\n" +
 	"\vROLE_TARGET\x10\x03\x12\x10\n" +
 	"\fROLE_CREATOR\x10\x04\x12\x17\n" +
-	"\x13ROLE_SESSION_LEADER\x10\x05*\xf2\x01\n" +
+	"\x13ROLE_SESSION_LEADER\x10\x05*\x8e\x02\n" +
 	"\tTransform\x12\x19\n" +
 	"\x15TRANSFORM_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TRANSFORM_OUTCOME\x10\x01\x12\x16\n" +
@@ -921,7 +926,9 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\x0eTRANSFORM_HOST\x10\x06\x12\x12\n" +
 	"\x0eTRANSFORM_USER\x10\a\x12\x12\n" +
 	"\x0eTRANSFORM_SENT\x10\b\x12\x16\n" +
-	"\x12TRANSFORM_RECEIVED\x10\t:D\n" +
+	"\x12TRANSFORM_RECEIVED\x10\t\x12\x1a\n" +
+	"\x16TRANSFORM_COMMUNITY_ID\x10\n" +
+	":D\n" +
 	"\x04kind\x12\x1f.google.protobuf.MessageOptions\x18\x8c\x8c\x03 \x01(\v2\r.weir.v1.KindR\x04kind:G\n" +
 	"\x05table\x12\x1f.google.protobuf.MessageOptions\x18\x8d\x8c\x03 \x01(\v2\x0e.weir.v1.TableR\x05table:E\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\x8c\x8c\x03 \x01(\v2\x0e.weir.v1.FieldR\x05field:9\n" +
