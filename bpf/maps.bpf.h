@@ -6,6 +6,12 @@
 /* How much waits in the ring when its reader is woken: a quarter of it. Go sets it before the object is loaded. */
 const volatile __u64 wakeup_bytes = 1 << 20;
 
+/* Up to here any kind may fill the ring: three quarters. Of the last quarter each kind has an equal share, so that
+ * whoever floods the ring while its reader is away crowds out nobody but himself. Go sets both.
+ */
+const volatile __u64 common_bytes = 3 << 20;
+const volatile __u64 share_bytes = (1 << 20) / KIND_COUNT;
+
 /* The kinds that each program is to give, a bit a kind: written by Go once it knows which rungs hold. */
 __u32 given[PROGRAM_COUNT];
 
@@ -40,6 +46,50 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } sequence SEC(".maps");
+
+/* What each kind has in the last quarter of the ring. Programs alone use it; what CPUs that run at the same time
+ * overdraw by a sample or two is room that others may miss, never an event that is counted wrong.
+ */
+struct share {
+	__u64 used; /* bytes; share_bytes where a sample did not fit any more */
+	__u64 end;  /* position in the ring about behind them: once the reader is there, all of them are read */
+};
+struct share shares[KIND_COUNT];
+
+static __always_inline bool is_common(__u32 size)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + size <= common_bytes;
+}
+
+/* Reports whether the kind's share is used up, so that it is in vain to build a sample. */
+static __always_inline bool is_crowded(enum kind kind)
+{
+	volatile struct share *share = &shares[kind];
+
+	return !is_common(0) && share->used >= share_bytes && bpf_ringbuf_query(&ring, BPF_RB_CONS_POS) < share->end;
+}
+
+/* Takes so much of the kind's share. What does not fit ends it: the next one is not even built. */
+static __always_inline bool take_share(enum kind kind, __u32 size)
+{
+	volatile struct share *share = &shares[kind];
+
+	if (bpf_ringbuf_query(&ring, BPF_RB_CONS_POS) >= share->end)
+		share->used = 0;
+	if (share->used + size > share_bytes) {
+		share->used = share_bytes;
+		return false;
+	}
+	__sync_fetch_and_add(&share->used, size);
+	share->end = bpf_ringbuf_query(&ring, BPF_RB_PROD_POS) + size;
+	return true;
+}
+
+/* Every sample asks before it goes into the ring; what has no room is ring_full. */
+static __always_inline bool has_room(enum kind kind, __u32 size)
+{
+	return is_common(size) || take_share(kind, size);
+}
 
 /* Every program begins with begin and ends with exactly one of ignored, merged and ended. */
 
@@ -109,7 +159,7 @@ static __always_inline struct head head_of(enum kind kind, enum program program,
 #define RESERVE(type, kind, program)                                                                                 \
 	({                                                                                                           \
 		struct head __head = head_of(kind, program, sizeof(type));                                           \
-		type *__sample = bpf_ringbuf_reserve(&ring, sizeof(type), 0);                                        \
+		type *__sample = has_room(kind, sizeof(type)) ? bpf_ringbuf_reserve(&ring, sizeof(type), 0) : 0;     \
 		if (__sample)                                                                                        \
 			__sample->head = __head;                                                                     \
 		__sample;                                                                                            \

@@ -175,6 +175,8 @@ static __always_inline enum outcome send_exec(enum reads reads, enum program pro
 
 	s->sample.head = head_of(KIND_PROCESS_EXEC, program, size);
 	fill_actor(reads, &s->sample.head.actor, task);
+	if (!has_room(KIND_PROCESS_EXEC, size))
+		return OUTCOME_RING_FULL;
 	return bpf_ringbuf_output(&ring, &s->sample, size, wakeup()) ? OUTCOME_RING_FULL : OUTCOME_SENT;
 }
 
@@ -192,6 +194,10 @@ static __always_inline int on_exec(enum reads reads, enum program program, struc
 		return 0;
 	if (!gives(program, KIND_PROCESS_EXEC))
 		return ignored(c);
+	if (is_crowded(KIND_PROCESS_EXEC)) {
+		next_sequence();
+		return ended(c, KIND_PROCESS_EXEC, OUTCOME_RING_FULL);
+	}
 	s = take_scratch();
 	if (!s)
 		return ended(c, KIND_PROCESS_EXEC, OUTCOME_TABLE_FULL);

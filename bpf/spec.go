@@ -47,8 +47,15 @@ func Spec(s Settings) (*ebpf.CollectionSpec, error) {
 	}
 	spec.Maps[objectMapRing].MaxEntries = s.RingBytes
 	spec.Maps[objectMapSockets].MaxEntries = s.Sockets
-	if err := spec.Variables[objectVarWakeupBytes].Set(uint64(s.RingBytes / 4)); err != nil {
-		return nil, fmt.Errorf("set wakeup_bytes: %w", err)
+	quarter := uint64(s.RingBytes / 4)
+	for name, bytes := range map[string]uint64{
+		objectVarWakeupBytes: quarter,
+		objectVarCommonBytes: 3 * quarter,
+		objectVarShareBytes:  quarter / uint64(kindCount-1),
+	} {
+		if err := spec.Variables[name].Set(bytes); err != nil {
+			return nil, fmt.Errorf("set %s: %w", name, err)
+		}
 	}
 	return spec, nil
 }

@@ -246,6 +246,12 @@ type objectProgramCounters struct {
 	Outcomes [7][6]uint64
 }
 
+type objectShare struct {
+	_    structs.HostLayout
+	Used uint64
+	End  uint64
+}
+
 type objectSocketEntry struct {
 	_             structs.HostLayout
 	Actor         objectActor
@@ -283,8 +289,11 @@ const (
 	objectProgProcessSchedProcessExitRaw  = "process__sched_process_exit_raw"
 	objectProgProcessTaskNewtask          = "process__task_newtask"
 	objectProgProcessTaskNewtaskRaw       = "process__task_newtask_raw"
+	objectVarCommonBytes                  = "common_bytes"
 	objectVarCrossing                     = "crossing"
 	objectVarGiven                        = "given"
+	objectVarShareBytes                   = "share_bytes"
+	objectVarShares                       = "shares"
 	objectVarWakeupBytes                  = "wakeup_bytes"
 )
 
@@ -362,8 +371,11 @@ type objectMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type objectVariableSpecs struct {
+	CommonBytes *ebpf.VariableSpec `ebpf:"common_bytes"`
 	Crossing    *ebpf.VariableSpec `ebpf:"crossing"`
 	Given       *ebpf.VariableSpec `ebpf:"given"`
+	ShareBytes  *ebpf.VariableSpec `ebpf:"share_bytes"`
+	Shares      *ebpf.VariableSpec `ebpf:"shares"`
 	WakeupBytes *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
@@ -412,8 +424,11 @@ func (m *objectMaps) Close() error {
 //
 // It can be passed to loadObjectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type objectVariables struct {
+	CommonBytes *ebpf.Variable `ebpf:"common_bytes"`
 	Crossing    *ebpf.Variable `ebpf:"crossing"`
 	Given       *ebpf.Variable `ebpf:"given"`
+	ShareBytes  *ebpf.Variable `ebpf:"share_bytes"`
+	Shares      *ebpf.Variable `ebpf:"shares"`
 	WakeupBytes *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
