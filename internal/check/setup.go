@@ -28,6 +28,9 @@ func needs() []need {
 		{"mvn", "maven", "Kafka and OpenSearch, which tests start"},
 		{"javac", "openjdk-17-jdk-headless", "Kafka and OpenSearch, which tests start"},
 		{"runc", "runc", "tests of containers"},
+		{"qemu-system-x86_64", "qemu-system-x86", "tests on other kernels"},
+		{"qemu-system-aarch64", "qemu-system-arm", "tests on other kernels"},
+		{"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring", "tests on other kernels"},
 		{"column", "bsdextrautils", "make help"},
 	}
 }

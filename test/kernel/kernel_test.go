@@ -1,0 +1,187 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirproject/weir/bpf"
+	"github.com/weirproject/weir/test/kernel/survey"
+)
+
+var update = flag.Bool("update", false, "write docs/kernels.md")
+
+const (
+	root     = "../.."
+	pagePath = root + "/docs/kernels.md"
+)
+
+// few are the tests of collector/attach that run on arm64: the C is the same there, and a guest is as slow. They
+// load and attach every program that holds, and see an event of each kind.
+const few = "^(TestCountersBalanceOnceDetached|TestConnectAndCloseOfOneConnection|TestConnectWithoutARoute.*|TestListenTellsItsEnd|" +
+	"TestExecFollowsForkUnderTheSameKey|TestExitTellsWhatWaitDoes|TestSeedFindsWhatRunsAlready|TestAnAttachmentOutlivesItsProcess)$"
+
+// errDeadline is far beyond what a guest takes on two busy cores.
+var errDeadline = errors.New("the machine was not off in time")
+
+const deadline = 6 * time.Minute
+
+// A kernel's tests run beside those of as many others as there are CPUs.
+func TestHooksHoldOnEveryKernelAndThePageSaysHow(t *testing.T) {
+	var mu sync.Mutex
+	seen := make(map[string]survey.Survey)
+	initrds := initrds(t)
+	t.Run("on", func(t *testing.T) {
+		for _, k := range matrix() {
+			t.Run(k.String(), func(t *testing.T) {
+				t.Parallel()
+				s := runTests(t, k, initrds[k.Arch])
+				mu.Lock()
+				defer mu.Unlock()
+				seen[k.String()] = s
+			})
+		}
+	})
+	if len(seen) < len(matrix()) {
+		t.Log("the page is not compared, as not every kernel was seen")
+		return
+	}
+	var columns []column
+	for _, k := range matrix() {
+		columns = append(columns, column{k.column(), seen[k.String()]})
+	}
+	comparePage(t, page(ladders(t), columns, hostColumn(t)))
+}
+
+// initrds builds what guests of each architecture start with.
+func initrds(t *testing.T) map[string]string {
+	t.Helper()
+	paths := make(map[string]string)
+	for _, k := range matrix() {
+		if paths[k.Arch] != "" {
+			continue
+		}
+		path, err := buildInitrd(t.Context(), k.Arch, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths[k.Arch] = path
+	}
+	return paths
+}
+
+// runTests starts the kernel, and returns what its survey says. The console is kept beside the kernel.
+func runTests(t *testing.T, k Kernel, initrd string) survey.Survey {
+	t.Helper()
+	dir, err := k.fetch(t.Context(), filepath.Join(root, ".cache", "kernels"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), deadline, errDeadline)
+	defer cancel()
+	binaries := slices.Sorted(maps.Keys(tested))
+	console, err := k.run(ctx, filepath.Join(dir, image), initrd, k.arguments(binaries))
+	if err := os.WriteFile(filepath.Join(dir, "console.txt"), console, 0o644); err != nil {
+		t.Error(err)
+	}
+	r := readConsole(console)
+	faults := r.check(binaries)
+	if err != nil {
+		faults = append(faults, err.Error())
+	}
+	if len(faults) > 0 {
+		t.Fatalf("%s\n%s", strings.Join(faults, "\n"), r.excerpt())
+	}
+	t.Logf("Linux %s: %d tests passed", r.survey.Release, r.passed)
+	return *r.survey
+}
+
+// arguments tell the guest what to run.
+func (k Kernel) arguments(binaries []string) (args []string) {
+	for _, binary := range binaries {
+		run := "."
+		if k.Arch == "arm64" && binary == "attach.test" {
+			run = few
+		}
+		args = append(args, binary+"="+run)
+	}
+	return args
+}
+
+// column is the kernel's name on the page.
+func (k Kernel) column() string {
+	if k.Arch == "amd64" {
+		return k.Name
+	}
+	return k.Name + " " + k.Arch
+}
+
+func ladders(t *testing.T) bpf.Ladders {
+	t.Helper()
+	spec, err := bpf.Spec(bpf.Settings{RingBytes: 1 << 20, Sockets: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := bpf.ReadLadders(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// hostColumn is this machine's kernel, by its major and minor version.
+func hostColumn(t *testing.T) column {
+	t.Helper()
+	s, err := survey.Take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := strings.SplitN(s.Release, ".", 3)
+	return column{strings.Join(version[:min(2, len(version))], "."), s}
+}
+
+// comparePage holds the committed page to what was seen; the host's part of it, where this is such a host.
+func comparePage(t *testing.T, seen string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(pagePath, []byte(seen), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(pagePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	committed, written := splitHost(string(text))
+	kernels, host := splitHost(seen)
+	if diff := cmp.Diff(committed, kernels); diff != "" {
+		t.Errorf("%s does not say what was seen; go test ./test/kernel -update writes it:\n%s", pagePath, diff)
+	}
+	if firstLine(written) != firstLine(host) {
+		t.Logf("the page was written on Linux %s, and this is %s", firstLine(written), firstLine(host))
+		return
+	}
+	if diff := cmp.Diff(written, host); diff != "" {
+		t.Errorf("%s does not say what this machine is seen to do:\n%s", pagePath, diff)
+	}
+}
+
+func splitHost(page string) (kernels, host string) {
+	kernels, host, _ = strings.Cut(page, hostHead)
+	return kernels, host
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}

@@ -1,0 +1,148 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/weirproject/weir/bpf"
+	"github.com/weirproject/weir/test/kernel/survey"
+)
+
+// column is one kernel's of the page.
+type column struct {
+	name   string
+	survey survey.Survey
+}
+
+const pageHead = `# Kernels
+
+<!-- Written by a run: go test ./test/kernel -update -->
+
+The rung by which each kind comes, and what that rung cannot tell, as weir found it on these kernels. Every
+` + "`make test`" + ` starts them in QEMU, runs the tests of the hooks on them, and compares this page with what it saw. They
+are Debian's cloud kernels, the newest of their series: 5.10 is bullseye's, 6.1 bookworm's, 6.12 trixie's; *newest* is
+the newest of trixie-backports. On arm64 the tests of one event of each kind run.
+
+weir looks for what a kernel has, never at its version. What runs where you are: ` + "`weir hooks`" + `.
+
+`
+
+// hostHead begins the part of the page that is the machine's on which it was written.
+const hostHead = "\n## The machine that wrote this page: "
+
+// page tells the rung of every kind on each kernel, and on the host, whose part comes last.
+func page(ladders bpf.Ladders, kernels []column, host column) string {
+	var out strings.Builder
+	out.WriteString(pageHead)
+	out.WriteString(matrixTable(ladders, kernels))
+	for _, kind := range bpf.Kinds() {
+		fmt.Fprintf(&out, "\n## %s\n\n", kind)
+		out.WriteString(ladderTable(ladders[kind], kind, kernels))
+		out.WriteString(refusals(kind, kernels))
+	}
+	fmt.Fprintf(&out, "%s%s\n\n%s", hostHead, host.name, hostTable(ladders, host))
+	return out.String()
+}
+
+// matrixTable is kind × kernel → rung.
+func matrixTable(ladders bpf.Ladders, kernels []column) string {
+	var out strings.Builder
+	out.WriteString("| kind |")
+	for _, k := range kernels {
+		fmt.Fprintf(&out, " %s |", k.name)
+	}
+	out.WriteString("\n|---|" + strings.Repeat("---|", len(kernels)) + "\n")
+	for _, kind := range bpf.Kinds() {
+		fmt.Fprintf(&out, "| [%s](#%s) |", kind, strings.ReplaceAll(kind.String(), ".", ""))
+		for _, k := range kernels {
+			fmt.Fprintf(&out, " %s |", cell(rungOf(ladders, kind, k)))
+		}
+		out.WriteString("\n")
+	}
+	return out.String()
+}
+
+func cell(r *bpf.Rung) string {
+	switch {
+	case r == nil:
+		return "none"
+	case r.Lacks != "":
+		return fmt.Sprintf("%d, lacks some", r.Order)
+	}
+	return fmt.Sprint(r.Order)
+}
+
+// rungOf is the rung that a kernel took; nil where it has none.
+func rungOf(ladders bpf.Ladders, kind bpf.Kind, k column) *bpf.Rung {
+	order := kindOf(kind, k).Rung
+	for _, r := range ladders[kind] {
+		if r.Order == order {
+			return &r
+		}
+	}
+	return nil
+}
+
+func kindOf(kind bpf.Kind, k column) survey.Kind {
+	i := slices.IndexFunc(k.survey.Kinds, func(s survey.Kind) bool { return s.Name == kind.String() })
+	if i < 0 {
+		return survey.Kind{}
+	}
+	return k.survey.Kinds[i]
+}
+
+// ladderTable is one kind's rungs, with the kernels that took them.
+func ladderTable(ladder []bpf.Rung, kind bpf.Kind, kernels []column) string {
+	var out strings.Builder
+	out.WriteString("| rung | hooks | lacks | taken by |\n|---|---|---|---|\n")
+	for _, r := range ladder {
+		var takers []string
+		for _, k := range kernels {
+			if kindOf(kind, k).Rung == r.Order {
+				takers = append(takers, k.name)
+			}
+		}
+		fmt.Fprintf(&out, "| %d | %s | %s | %s |\n", r.Order, hooks(r), r.Lacks, strings.Join(takers, ", "))
+	}
+	return out.String()
+}
+
+func hooks(r bpf.Rung) string { return "`" + strings.ReplaceAll(r.String(), "+", "` `") + "`" }
+
+// refusals says why rungs were not taken, each reason once.
+func refusals(kind bpf.Kind, kernels []column) string {
+	var reasons []string
+	by := make(map[string][]string)
+	for _, k := range kernels {
+		for _, reason := range kindOf(kind, k).Refused {
+			if by[reason] == nil {
+				reasons = append(reasons, reason)
+			}
+			by[reason] = append(by[reason], k.name)
+		}
+	}
+	var out strings.Builder
+	for _, reason := range reasons {
+		fmt.Fprintf(&out, "\nRefused by %s: %s.\n", strings.Join(by[reason], ", "), reason)
+	}
+	return out.String()
+}
+
+func hostTable(ladders bpf.Ladders, host column) string {
+	var out strings.Builder
+	out.WriteString("| kind | rung | hooks | lacks |\n|---|---|---|---|\n")
+	for _, kind := range bpf.Kinds() {
+		if r := rungOf(ladders, kind, host); r != nil {
+			fmt.Fprintf(&out, "| %s | %d | %s | %s |\n", kind, r.Order, hooks(*r), r.Lacks)
+		} else {
+			fmt.Fprintf(&out, "| %s | none | | |\n", kind)
+		}
+	}
+	for _, kind := range bpf.Kinds() {
+		if text := refusals(kind, []column{host}); text != "" {
+			out.WriteString(text)
+		}
+	}
+	return out.String()
+}
