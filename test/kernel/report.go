@@ -95,16 +95,24 @@ func (r *report) excerpt() string {
 	const tail = 40
 	var out strings.Builder
 	for _, test := range r.failed {
-		from := slices.Index(r.console, "=== RUN   "+test)
-		to := slices.IndexFunc(r.console, func(line string) bool {
-			match := result.FindStringSubmatch(line)
-			return match != nil && match[2] == test
-		})
-		if from >= 0 && from < to {
-			out.WriteString(strings.Join(r.console[from:to+1], "\n") + "\n")
+		if from := slices.Index(r.console, "=== RUN   "+test); from >= 0 {
+			out.WriteString(strings.Join(untilNext(r.console[from:]), "\n") + "\n")
 		}
 	}
 	out.WriteString("the console's end:\n")
 	out.WriteString(strings.Join(r.console[max(len(r.console)-tail, 0):], "\n"))
 	return out.String()
+}
+
+// untilNext ends before the next test, or the end of all: a panic comes after its test's result. It is bounded, as a
+// panic may tell of many goroutines.
+func untilNext(lines []string) []string {
+	const bound = 60
+	end := slices.IndexFunc(lines[1:], func(line string) bool {
+		return strings.HasPrefix(line, "=== RUN ") || strings.HasPrefix(line, "weir: ")
+	})
+	if end < 0 {
+		end = len(lines) - 1
+	}
+	return lines[:min(end+1, bound)]
 }

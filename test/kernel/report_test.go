@@ -45,8 +45,11 @@ func TestWhateverIsMissingOrWrongIsAFault(t *testing.T) {
 }
 
 func TestTheExcerptHasWhatAFailedTestPrinted(t *testing.T) {
-	r := readConsole([]byte("=== RUN   TestB\n    b_test.go:7: why\n--- FAIL: TestB (0.00s)\n" + strings.Repeat("later\n", 100) + "the end\n"))
-	if got := r.excerpt(); !strings.HasPrefix(got, "=== RUN   TestB\n    b_test.go:7: why\n--- FAIL") || !strings.HasSuffix(got, "the end") || strings.Count(got, "later") > 40 {
-		t.Error(got)
+	r := readConsole([]byte("=== RUN   TestB\n    b_test.go:7: why\n--- FAIL: TestB (0.00s)\npanic: because\n" +
+		"weir: end a.test: \"exit status 2\"\n" + strings.Repeat("later\n", 100) + "the end\n"))
+	want := "=== RUN   TestB\n    b_test.go:7: why\n--- FAIL: TestB (0.00s)\npanic: because\nthe console's end:\n" +
+		strings.Repeat("later\n", 39) + "the end"
+	if diff := cmp.Diff(want, r.excerpt()); diff != "" {
+		t.Error(diff)
 	}
 }
