@@ -34,10 +34,13 @@ fuzz: ## every fuzz target for 30 s
 setup: # installs by apt what checks and tests need and this machine lacks; building needs none of it
 	@$(CHECK) setup
 
+kernels: setup ## the hooks on other kernels in QEMU, 5.10 to the newest; docs/kernels.md anew
+	go test -count=1 -v ./test/kernel -update
+
 clean: ## what make made; weir-data stays
 	rm -rf bin .cache
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: run build test check generate bench fuzz setup clean help
+.PHONY: run build test check generate bench fuzz kernels setup clean help

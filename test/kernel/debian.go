@@ -16,9 +16,37 @@ import (
 
 // source is where Debian has a kernel.
 type source struct {
-	archive string // "debian" or "debian-security"
+	archive label
 	suite   string
 	names   string // a regular expression for apt-cache; the newest package of them is taken
+}
+
+// label is what the Release files of one of Debian's archives bear.
+type label string
+
+const (
+	debian   label = "Debian"
+	security label = "Debian-Security"
+)
+
+// mirror returns the address from which this machine's own apt has the archive, in whatever form its sources are
+// written. An apt that has fetched no index yet knows of no label.
+func (l label) mirror(ctx context.Context) (string, error) {
+	known, err := output(ctx, "", "apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages")
+	if err != nil {
+		return "", err
+	}
+	return l.find(known)
+}
+
+// find returns the first address that follows the label in lines.
+func (l label) find(known string) (string, error) {
+	for line := range strings.Lines(known) {
+		if found, address, _ := strings.Cut(strings.TrimSpace(line), " "); found == string(l) {
+			return address, nil
+		}
+	}
+	return "", fmt.Errorf("apt has no mirror of the archive %s: run apt-get update, or name one in /etc/apt/sources.list.d", l)
 }
 
 // tree is an apt of its own: it sees one suite of one architecture, and nothing of the system's.
@@ -31,16 +59,20 @@ const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // open writes what apt is told, and fetches the suite's index.
 func (t tree) open(ctx context.Context, from source) error {
+	mirror, err := from.archive.mirror(ctx)
+	if err != nil {
+		return err
+	}
 	for _, dir := range []string{"lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(t.dir, dir), 0o755); err != nil {
 			return err
 		}
 	}
-	line := fmt.Sprintf("deb [signed-by=%s] http://deb.debian.org/%s %s main\n", keyring, from.archive, from.suite)
+	line := fmt.Sprintf("deb [signed-by=%s] %s %s main\n", keyring, mirror, from.suite)
 	if err := os.WriteFile(filepath.Join(t.dir, "sources.list"), []byte(line), 0o644); err != nil {
 		return err
 	}
-	_, err := t.run(ctx, "apt-get", "update", "-q", "--error-on=any")
+	_, err = t.run(ctx, "apt-get", "update", "-q", "--error-on=any")
 	return err
 }
 

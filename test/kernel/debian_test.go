@@ -16,6 +16,19 @@ func TestTheNewestPackageComesFirst(t *testing.T) {
 	}
 }
 
+func TestTheMirrorIsThatOfThisMachine(t *testing.T) {
+	const known = "Other http://other.example/debian/\nDebian http://mirror.example/debian/\nDebian http://second.example/\n" +
+		"Debian-Security http://mirror.example/security/\n"
+	for archive, want := range map[label]string{debian: "http://mirror.example/debian/", security: "http://mirror.example/security/"} {
+		if got, err := archive.find(known); err != nil || got != want {
+			t.Errorf("%s: %q, %v", archive, got, err)
+		}
+	}
+	if _, err := security.find("Debian http://mirror.example/debian/\n"); err == nil || !strings.Contains(err.Error(), "apt-get update") {
+		t.Error(err)
+	}
+}
+
 func TestACommandsErrorHasWhatItSaid(t *testing.T) {
 	if _, err := output(t.Context(), "", "no-such-program"); !errors.Is(err, exec.ErrNotFound) {
 		t.Error(err)

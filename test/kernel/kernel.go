@@ -32,16 +32,16 @@ type Kernel struct {
 // matrix is the floor, what Debian's stable releases have had since, and the newest there is.
 func matrix() []Kernel {
 	bullseye := func(arch string) source {
-		return source{"debian-security", "bullseye-security", `^linux-image-5\.10\.0-[0-9]+-cloud-` + arch + `$`}
+		return source{security, "bullseye-security", `^linux-image-5\.10\.0-[0-9]+-cloud-` + arch + `$`}
 	}
 	bookworm := func(arch string) source {
-		return source{"debian", "bookworm", `^linux-image-6\.1\.0-[0-9]+-cloud-` + arch + `$`}
+		return source{debian, "bookworm", `^linux-image-6\.1\.0-[0-9]+-cloud-` + arch + `$`}
 	}
 	trixie := func(arch string) source {
-		return source{"debian", "trixie", `^linux-image-6\.12\.[0-9]+\+deb13-cloud-` + arch + `$`}
+		return source{debian, "trixie", `^linux-image-6\.12\.[0-9]+\+deb13-cloud-` + arch + `$`}
 	}
 	backports := func(arch string) source {
-		return source{"debian", "trixie-backports", `^linux-binary-[0-9.]+\+deb13-cloud-` + arch + `$`}
+		return source{debian, "trixie-backports", `^linux-binary-[0-9.]+\+deb13-cloud-` + arch + `$`}
 	}
 	return []Kernel{
 		{"5.10", "amd64", bullseye("amd64"), pc},
