@@ -3,6 +3,8 @@
 #ifndef WEIR_COMPAT_H
 #define WEIR_COMPAT_H
 
+#define NS_PER_S 1000000000ULL
+
 /* Adds one and returns the sum; unlike ++ it is whole when a program interrupts another one.
  * Before 5.12 there is no atomic instruction that returns a value: Go then puts an addition and a load in
  * place of this function's body (fetch.go), and an interrupt between the two makes a number twice. It is a
@@ -44,6 +46,21 @@ static __always_inline struct upid *innermost(struct pid *pid, __u32 level)
 	void *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
 
 	return numbers + level * bpf_core_type_size(struct upid);
+}
+
+/* When the inode last changed, in ns since 1970: i_ctime up to 6.5, __i_ctime up to 6.10, then two integers, of
+ * which 6.13's second has a flag in its highest bit.
+ */
+static __always_inline __u64 changed_ns(enum reads reads, struct inode *inode)
+{
+	struct inode___6_6 *middle = (void *)inode;
+	struct inode___old *old = (void *)inode;
+
+	if (bpf_core_field_exists(inode->i_ctime_sec))
+		return READ(reads, inode, i_ctime_sec) * NS_PER_S + (READ(reads, inode, i_ctime_nsec) & ~(1U << 31));
+	if (bpf_core_field_exists(middle->__i_ctime))
+		return READ(reads, middle, __i_ctime.tv_sec) * NS_PER_S + READ(reads, middle, __i_ctime.tv_nsec);
+	return READ(reads, old, i_ctime.tv_sec) * NS_PER_S + READ(reads, old, i_ctime.tv_nsec);
 }
 
 /* The task's group in the memory hierarchy, which v1 and hybrid layouts use; NULL without CONFIG_MEMCG. */

@@ -13,4 +13,4 @@
 package bpf
 
 // The types that cross to Go. Programs, maps and variables are found by their names.
-//go:generate go tool bpf2go -go-package bpf -target amd64,arm64 -output-stem weir -type kind -type outcome -type program -type program_counters -type path_end -type direction -type process_key -type actor -type head -type process_facts -type connection -type fork_sample -type exec_sample -type process_sample -type exit_sample -type connect_sample -type listen_sample -type close_sample object weir.bpf.c -- -Iinclude -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-declarations
+//go:generate go tool bpf2go -go-package bpf -target amd64,arm64 -output-stem weir -type kind -type outcome -type program -type program_counters -type path_end -type direction -type process_key -type actor -type head -type process_facts -type file_facts -type connection -type fork_sample -type exec_sample -type process_sample -type exit_sample -type connect_sample -type listen_sample -type close_sample object weir.bpf.c -- -Iinclude -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-declarations

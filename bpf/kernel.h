@@ -18,6 +18,7 @@ struct mnt_namespace {
 	struct ns_common ns;
 };
 struct user_namespace {
+	int level;
 	struct ns_common ns;
 };
 struct net {
@@ -78,12 +79,27 @@ struct cred {
 /* include/linux/fs.h, include/linux/dcache.h, fs/mount.h */
 struct super_block {
 	__u32 s_dev;
+	unsigned long s_magic;
+	struct user_namespace *s_user_ns;
+};
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
 };
 struct inode {
 	__u16 i_mode;
 	unsigned int i_nlink;
 	unsigned long i_ino;
+	__s64 i_size;
 	struct super_block *i_sb;
+	__s64 i_ctime_sec; /* from 6.11 on */
+	__u32 i_ctime_nsec;
+};
+struct inode___6_6 {
+	struct timespec64 __i_ctime;
+};
+struct inode___old {
+	struct timespec64 i_ctime;
 };
 struct qstr {
 	const unsigned char *name;
@@ -140,7 +156,7 @@ struct signal_struct {
 
 /* include/linux/mm_types.h, include/linux/sched.h */
 struct mm_struct {
-	unsigned long arg_start, arg_end;
+	unsigned long arg_start, arg_end, env_start, env_end;
 	struct file *exe_file;
 };
 enum {

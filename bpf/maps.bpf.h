@@ -12,6 +12,9 @@ const volatile __u64 wakeup_bytes = 1 << 20;
 const volatile __u64 common_bytes = 3 << 20;
 const volatile __u64 share_bytes = (1 << 20) / KIND_COUNT;
 
+/* Whether programs read the environment of what is executed; set likewise. If not, no instruction is spent on it. */
+const volatile bool wants_environment = false;
+
 /* The kinds that each program is to give, a bit a kind: written by Go once it knows which rungs hold. */
 __u32 given[PROGRAM_COUNT];
 

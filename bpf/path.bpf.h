@@ -5,10 +5,11 @@
 
 enum {
 	/* A power of two that holds all variable parts of an exec sample. */
-	TEXT_SIZE = 8192,
+	TEXT_SIZE = 16384,
 };
 
-_Static_assert(ARGUMENTS_MAX + FILENAME_MAX_SIZE + INTERPRETER_MAX_SIZE + 2 * PATH_MAX_SIZE <= TEXT_SIZE,
+_Static_assert(ARGUMENTS_MAX + ENVIRONMENT_MAX + FILENAME_MAX_SIZE + INTERPRETER_MAX_SIZE + 2 * PATH_MAX_SIZE <=
+		       TEXT_SIZE,
 	       "the parts of an exec sample have to fit");
 
 /* Appends a string with its NUL byte and returns its size with it. */

@@ -112,6 +112,29 @@ static __always_inline void append_arguments(enum reads reads, struct exec_scrat
 	s->used = size;
 }
 
+/* The environment lies behind the arguments, and is copied behind them. */
+static __always_inline void append_environment(enum reads reads, struct exec_scratch *s, struct mm_struct *mm)
+{
+	unsigned long start;
+	__u64 size;
+
+	s->sample.environment_bytes = 0;
+	s->sample.environment_size = 0;
+	if (!wants_environment)
+		return;
+	start = READ(reads, mm, env_start);
+	size = READ(reads, mm, env_end) - start;
+	s->sample.environment_bytes = size;
+	if (size > ENVIRONMENT_MAX)
+		size = ENVIRONMENT_MAX;
+	asm volatile("" : "+r"(size)); /* as above */
+	if (size > ENVIRONMENT_MAX ||
+	    bpf_probe_read_user(s->text + (s->used & (2 * ARGUMENTS_MAX - 1)), size, (void *)start))
+		return;
+	s->sample.environment_size = size;
+	s->used += size;
+}
+
 static __always_inline bool is_memfd(const __u8 *name, enum path_end end)
 {
 	return end == PATH_DETACHED && name[0] == 'm' && name[1] == 'e' && name[2] == 'm' && name[3] == 'f' &&
@@ -123,9 +146,7 @@ static __always_inline void append_executable(enum reads reads, struct exec_scra
 	struct inode *inode = READ(reads, file, f_inode);
 	__u32 start = s->used;
 
-	s->sample.inode = READ(reads, inode, i_ino);
-	s->sample.device = READ(reads, inode, i_sb, s_dev);
-	s->sample.mode = READ(reads, inode, i_mode);
+	fill_file(reads, &s->sample.file, inode);
 	s->sample.deleted = READ(reads, inode, i_nlink) == 0;
 	s->sample.executable_end = append_path(reads, s->text, &s->used, &s->steps, READ(reads, file, f_path.mnt),
 					       READ(reads, file, f_path.dentry));
@@ -159,6 +180,7 @@ static __always_inline void fill_exec(enum reads reads, struct exec_scratch *s, 
 
 	s->used = 0;
 	append_arguments(reads, s, mm);
+	append_environment(reads, s, mm);
 	s->sample.argument_count = READ(reads, bprm, argc);
 	s->sample.secure = BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec);
 	s->sample.filename_size = append_string(s->text, &s->used, FILENAME_MAX_SIZE, READ(reads, bprm, filename));
@@ -337,6 +359,7 @@ static __always_inline __u32 fill_process(struct process_scratch *s, struct task
 
 	s->used = 0;
 	fill_facts(PROBED, &s->sample.facts, task);
+	fill_file(PROBED, &s->sample.file, BPF_CORE_READ(file, f_inode));
 	s->sample.executable_end = append_path(PROBED, s->text, &s->used, &s->steps, BPF_CORE_READ(file, f_path.mnt),
 					       BPF_CORE_READ(file, f_path.dentry));
 	s->sample.executable_size = s->used;

@@ -12,6 +12,7 @@ type (
 	Actor        = objectActor
 	ProcessKey   = objectProcessKey
 	ProcessFacts = objectProcessFacts
+	FileFacts    = objectFileFacts
 	Connection   = objectConnection
 
 	ForkSample    = objectForkSample
@@ -97,6 +98,7 @@ func appendParts(dst, rest []byte) []byte {
 // execParts are the variable parts of an exec sample, in their order.
 const (
 	partArguments = iota
+	partEnvironment
 	partFilename
 	partInterpreter
 	partExecutable
@@ -107,6 +109,10 @@ const (
 // Arguments returns the first 4 KiB of the arguments, each ended by a NUL byte; the last may be cut.
 // ArgumentsBytes tells how many bytes there were. It points into the sample, as all that follow do.
 func (s *ExecSample) Arguments() []byte { return s.part(partArguments) }
+
+// Environment returns the first 4 KiB of the environment, where Settings want it: "NAME=value", each ended by a NUL
+// byte; the last may be cut. EnvironmentBytes tells how many bytes there were.
+func (s *ExecSample) Environment() []byte { return s.part(partEnvironment) }
 
 // Filename returns the path that exec was given; of a script, the script.
 func (s *ExecSample) Filename() []byte { return untilNUL(s.part(partFilename)) }
@@ -127,6 +133,7 @@ func (s *ExecSample) WorkingDirectory() Path {
 func (s *ExecSample) sizes() [execParts]int {
 	return [execParts]int{
 		partArguments:        int(s.ArgumentsSize),
+		partEnvironment:      int(s.EnvironmentSize),
 		partFilename:         int(s.FilenameSize),
 		partInterpreter:      int(s.InterpreterSize),
 		partExecutable:       int(s.ExecutableSize),

@@ -61,6 +61,7 @@ enum {
 	COMM_SIZE = 16,         /* TASK_COMM_LEN */
 	CGROUP_NAME_SIZE = 128, /* container runtimes' longest leaf has 86 bytes */
 	ARGUMENTS_MAX = 4096,
+	ENVIRONMENT_MAX = 4096,
 	FILENAME_MAX_SIZE = 1024,
 	INTERPRETER_MAX_SIZE = 256, /* BINPRM_BUF_SIZE */
 	PATH_BYTES = 1024,          /* the walk stops when a path has more */
@@ -91,6 +92,17 @@ struct process_facts {
 	__u8 cgroup_name[CGROUP_NAME_SIZE]; /* last part of the group's path; NUL ended */
 };
 
+/* The file that a process runs, and what tells later whether a file is still that one, unchanged. */
+struct file_facts {
+	__u64 inode;
+	__u64 size_bytes;
+	__u64 changed_ns; /* since 1970 */
+	__u32 device;     /* super_block.s_dev, major << 20 | minor; stat may tell another one */
+	__u32 filesystem; /* its magic number */
+	__u32 mode;
+	__u32 user_mounted; /* the file system was mounted in a user namespace: its user may be anybody */
+};
+
 /* The actor is who called clone; child and facts are of the new process. */
 struct fork_sample {
 	struct head head;
@@ -99,16 +111,16 @@ struct fork_sample {
 	struct process_facts facts;
 };
 
-/* Followed by arguments, filename, interpreter, executable and working directory, each of the size told here. */
+/* Followed by arguments, environment, filename, interpreter, executable and working directory, each of the size told here. */
 struct exec_sample {
 	struct head head;
 	struct process_facts facts;
-	__u64 inode;
-	__u32 device; /* major << 20 | minor */
-	__u32 mode;
+	struct file_facts file;
 	__u32 argument_count;
-	__u32 arguments_bytes; /* of all arguments, however many of them follow */
+	__u32 arguments_bytes;   /* of all arguments, however many of them follow */
+	__u32 environment_bytes; /* likewise; 0 where it is not read */
 	__u16 arguments_size;
+	__u16 environment_size;
 	__u16 filename_size;
 	__u16 interpreter_size;
 	__u16 executable_size;
@@ -116,13 +128,14 @@ struct exec_sample {
 	__u8 executable_end;        /* enum path_end */
 	__u8 working_directory_end; /* enum path_end */
 	__u8 deleted, memfd, secure;
-	__u8 pad;
+	__u8 pad[3];
 };
 
 /* A process that the task iterator found, the actor. Followed by its executable. */
 struct process_sample {
 	struct head head;
 	struct process_facts facts;
+	struct file_facts file; /* all zero of a kernel thread */
 	__u16 executable_size;
 	__u8 executable_end; /* enum path_end */
 	__u8 pad[5];

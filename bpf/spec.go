@@ -37,6 +37,8 @@ func (g *Given) Add(r Rung) {
 type Settings struct {
 	RingBytes uint32 // a power of two, and a multiple of the page size
 	Sockets   uint32 // TCP sockets whose opener is remembered
+	// Environment says that the environment of what is executed is read.
+	Environment bool
 }
 
 // Spec returns the object with these settings, with nothing loaded.
@@ -56,6 +58,9 @@ func Spec(s Settings) (*ebpf.CollectionSpec, error) {
 		if err := spec.Variables[name].Set(bytes); err != nil {
 			return nil, fmt.Errorf("set %s: %w", name, err)
 		}
+	}
+	if err := spec.Variables[objectVarWantsEnvironment].Set(s.Environment); err != nil {
+		return nil, fmt.Errorf("set wants_environment: %w", err)
 	}
 	return spec, nil
 }

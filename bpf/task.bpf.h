@@ -104,4 +104,18 @@ static __always_inline void fill_facts(enum reads reads, struct process_facts *f
 	BPF_CORE_READ_STR_INTO(&f->comm, leader, comm);
 }
 
+/* Of no inode, all zero. */
+static __always_inline void fill_file(enum reads reads, struct file_facts *f, struct inode *inode)
+{
+	struct super_block *sb = READ(reads, inode, i_sb);
+
+	f->inode = READ(reads, inode, i_ino);
+	f->size_bytes = READ(reads, inode, i_size);
+	f->changed_ns = changed_ns(reads, inode);
+	f->device = READ(reads, sb, s_dev);
+	f->filesystem = READ(reads, sb, s_magic);
+	f->mode = READ(reads, inode, i_mode);
+	f->user_mounted = READ(reads, sb, s_user_ns, level) > 0;
+}
+
 #endif

@@ -75,12 +75,12 @@ type objectExecSample struct {
 	_                    structs.HostLayout
 	Head                 objectHead
 	Facts                objectProcessFacts
-	Inode                uint64
-	Device               uint32
-	Mode                 uint32
+	File                 objectFileFacts
 	ArgumentCount        uint32
 	ArgumentsBytes       uint32
+	EnvironmentBytes     uint32
 	ArgumentsSize        uint16
+	EnvironmentSize      uint16
 	FilenameSize         uint16
 	InterpreterSize      uint16
 	ExecutableSize       uint16
@@ -90,7 +90,7 @@ type objectExecSample struct {
 	Deleted              uint8
 	Memfd                uint8
 	Secure               uint8
-	Pad                  uint8
+	Pad                  [3]uint8
 }
 
 type objectExecScratch struct {
@@ -99,7 +99,7 @@ type objectExecScratch struct {
 	Used   uint32
 	Steps  uint32
 	Sample objectExecSample
-	Text   [9216]uint8
+	Text   [17408]uint8
 }
 
 type objectExitSample struct {
@@ -109,6 +109,17 @@ type objectExitSample struct {
 	Signal     uint8
 	CoreDumped uint8
 	Pad        uint16
+}
+
+type objectFileFacts struct {
+	_           structs.HostLayout
+	Inode       uint64
+	SizeBytes   uint64
+	ChangedNs   uint64
+	Device      uint32
+	Filesystem  uint32
+	Mode        uint32
+	UserMounted uint32
 }
 
 type objectForkSample struct {
@@ -206,6 +217,7 @@ type objectProcessSample struct {
 	_              structs.HostLayout
 	Head           objectHead
 	Facts          objectProcessFacts
+	File           objectFileFacts
 	ExecutableSize uint16
 	ExecutableEnd  uint8
 	Pad            [5]uint8
@@ -216,7 +228,7 @@ type objectProcessScratch struct {
 	Used   uint32
 	Steps  uint32
 	Sample objectProcessSample
-	Text   [9216]uint8
+	Text   [17408]uint8
 }
 
 type objectProgram uint32
@@ -295,6 +307,7 @@ const (
 	objectVarShareBytes                   = "share_bytes"
 	objectVarShares                       = "shares"
 	objectVarWakeupBytes                  = "wakeup_bytes"
+	objectVarWantsEnvironment             = "wants_environment"
 )
 
 // loadObject returns the embedded CollectionSpec for object.
@@ -371,12 +384,13 @@ type objectMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type objectVariableSpecs struct {
-	CommonBytes *ebpf.VariableSpec `ebpf:"common_bytes"`
-	Crossing    *ebpf.VariableSpec `ebpf:"crossing"`
-	Given       *ebpf.VariableSpec `ebpf:"given"`
-	ShareBytes  *ebpf.VariableSpec `ebpf:"share_bytes"`
-	Shares      *ebpf.VariableSpec `ebpf:"shares"`
-	WakeupBytes *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
+	CommonBytes      *ebpf.VariableSpec `ebpf:"common_bytes"`
+	Crossing         *ebpf.VariableSpec `ebpf:"crossing"`
+	Given            *ebpf.VariableSpec `ebpf:"given"`
+	ShareBytes       *ebpf.VariableSpec `ebpf:"share_bytes"`
+	Shares           *ebpf.VariableSpec `ebpf:"shares"`
+	WakeupBytes      *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
+	WantsEnvironment *ebpf.VariableSpec `ebpf:"wants_environment"`
 }
 
 // objectObjects contains all objects after they have been loaded into the kernel.
@@ -424,12 +438,13 @@ func (m *objectMaps) Close() error {
 //
 // It can be passed to loadObjectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type objectVariables struct {
-	CommonBytes *ebpf.Variable `ebpf:"common_bytes"`
-	Crossing    *ebpf.Variable `ebpf:"crossing"`
-	Given       *ebpf.Variable `ebpf:"given"`
-	ShareBytes  *ebpf.Variable `ebpf:"share_bytes"`
-	Shares      *ebpf.Variable `ebpf:"shares"`
-	WakeupBytes *ebpf.Variable `ebpf:"wakeup_bytes"`
+	CommonBytes      *ebpf.Variable `ebpf:"common_bytes"`
+	Crossing         *ebpf.Variable `ebpf:"crossing"`
+	Given            *ebpf.Variable `ebpf:"given"`
+	ShareBytes       *ebpf.Variable `ebpf:"share_bytes"`
+	Shares           *ebpf.Variable `ebpf:"shares"`
+	WakeupBytes      *ebpf.Variable `ebpf:"wakeup_bytes"`
+	WantsEnvironment *ebpf.Variable `ebpf:"wants_environment"`
 }
 
 // objectPrograms contains all programs after they have been loaded into the kernel.

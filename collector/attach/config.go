@@ -19,6 +19,8 @@ type Config struct {
 	// Sockets is how many TCP sockets are remembered from their opening to their end. Events of those beyond
 	// lack their process.
 	Sockets uint32
+	// Environment says that exec samples hold the environment.
+	Environment bool
 	// BTF is the file of the kernel's types, MountInfo the table in which the cgroup2 tree is found.
 	BTF       string
 	MountInfo string

@@ -20,6 +20,7 @@ type execution struct {
 	bpf.ExecSample
 	arguments, filename, interpreter string
 	executable, directory            string
+	environment                      string
 }
 
 // process is one of the iterator's.
@@ -52,7 +53,8 @@ func (e *events) Exec(s *bpf.ExecSample) {
 	e.execs = append(e.execs, execution{
 		ExecSample: *s, arguments: string(s.Arguments()), filename: string(s.Filename()),
 		interpreter: string(s.Interpreter()), executable: string(s.Executable().Append(nil)),
-		directory: string(s.WorkingDirectory().Append(nil)),
+		directory:   string(s.WorkingDirectory().Append(nil)),
+		environment: string(s.Environment()),
 	})
 	e.head(s.Head)
 }

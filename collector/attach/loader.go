@@ -38,7 +38,7 @@ type program struct {
 }
 
 func newLoader(cfg Config, kernel *btf.Spec, kept *pins) (*loader, error) {
-	spec, err := bpf.Spec(bpf.Settings{RingBytes: cfg.RingBytes, Sockets: cfg.Sockets})
+	spec, err := bpf.Spec(bpf.Settings{RingBytes: cfg.RingBytes, Sockets: cfg.Sockets, Environment: cfg.Environment})
 	if err != nil {
 		return nil, err
 	}

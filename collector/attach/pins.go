@@ -54,6 +54,9 @@ func layout(cfg Config) string {
 	for _, n := range append([]uint32{cfg.RingBytes, cfg.Sockets}, kindNumbers(cfg.Kinds)...) {
 		h.Write(binary.NativeEndian.AppendUint32(nil, n))
 	}
+	if cfg.Environment {
+		h.Write([]byte("environment"))
+	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 

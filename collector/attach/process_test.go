@@ -37,8 +37,14 @@ func TestExecTellsWhatTheNewProgramSees(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := info.Sys().(*syscall.Stat_t)
-	want.Inode, want.Mode = file.Ino, file.Mode
-	want.Device = unix.Major(file.Dev)<<20 | unix.Minor(file.Dev)
+	want.File.Inode, want.File.Mode = file.Ino, file.Mode
+	want.File.SizeBytes, want.File.ChangedNs = uint64(file.Size), uint64(file.Ctim.Nano())
+	var system unix.Statfs_t
+	if err := unix.Statfs(self(t), &system); err != nil {
+		t.Fatal(err)
+	}
+	want.File.Filesystem, want.File.UserMounted = uint32(system.Type), 0
+	want.File.Device = unix.Major(file.Dev)<<20 | unix.Minor(file.Dev)
 	want.Deleted, want.Memfd, want.Secure = 0, 0, 0
 	if diff := cmp.Diff(want, *got, cmp.AllowUnexported(execution{})); diff != "" {
 		t.Error(diff)
@@ -54,6 +60,23 @@ func TestExecCutsArgumentsAt4KiBAndTellsTheirSize(t *testing.T) {
 	whole := self(t) + "\x00" + long + "\x00" + long + "\x00last\x00"
 	if got.arguments != whole[:4096] || int(got.ArgumentsBytes) != len(whole) || got.ArgumentCount != 4 {
 		t.Errorf("%d bytes of %d, %d arguments; want 4096 of %d, 4", len(got.arguments), got.ArgumentsBytes, got.ArgumentCount, len(whole))
+	}
+}
+
+func TestExecTellsTheEnvironmentWhereItIsWanted(t *testing.T) {
+	cfg := Default()
+	cfg.Kinds, cfg.Environment = []bpf.Kind{bpf.KindProcessExec}, true
+	w := watch(t, cfg)
+	cmd := child(t, "exit 0", "argument")
+	cmd.Env = append(cmd.Env, "LD_PRELOAD=/tmp/x.so", "EMPTY=", "LONG="+strings.Repeat("x", 5000))
+	pid, _ := ended(t, cmd)
+	got := w.execOf(pid)
+	whole := strings.Join(cmd.Env, "\x00") + "\x00"
+	if got.environment != whole[:4096] || int(got.EnvironmentBytes) != len(whole) {
+		t.Errorf("%d bytes of %d; want 4096 of %d:\n%q", len(got.environment), got.EnvironmentBytes, len(whole), got.environment)
+	}
+	if want := self(t) + "\x00argument\x00"; got.arguments != want || got.executable != self(t) {
+		t.Errorf("arguments %q of %s; want %q", got.arguments, got.executable, want)
 	}
 }
 
