@@ -137,7 +137,12 @@ struct tty_struct {
 	struct tty_driver *driver;
 };
 
-/* include/linux/sched/signal.h */
+/* include/linux/types.h */
+struct list_head {
+	struct list_head *next;
+};
+
+/* include/linux/sched/signal.h; times are ns, maxrss is pages */
 typedef struct {
 	int counter;
 } atomic_t;
@@ -148,10 +153,14 @@ enum {
 struct signal_struct {
 	atomic_t live;
 	int nr_threads;
+	struct list_head thread_head;
 	int group_exit_code;
 	unsigned int flags;
 	struct pid *pids[PIDTYPE_SID + 1];
 	struct tty_struct *tty;
+	__u64 utime, stime;
+	unsigned long long sum_sched_runtime;
+	unsigned long maxrss;
 };
 
 /* include/linux/mm_types.h, include/linux/sched.h */
@@ -163,10 +172,16 @@ enum {
 	PF_KTHREAD = 0x00200000,
 	CLONE_THREAD = 0x00010000,
 };
+struct sched_entity {
+	__u64 sum_exec_runtime;
+};
 struct task_struct {
 	unsigned int flags;
+	struct sched_entity se;
 	int pid, tgid;
 	int exit_code;
+	struct list_head thread_node;
+	__u64 utime, stime;
 	__u64 start_boottime;
 	__u64 self_exec_id;
 	struct task_struct *group_leader, *real_parent;

@@ -15,6 +15,9 @@ const volatile __u64 share_bytes = (1 << 20) / KIND_COUNT;
 /* Whether programs read the environment of what is executed; set likewise. If not, no instruction is spent on it. */
 const volatile bool wants_environment = false;
 
+/* The machine's page: arm64 has several. Go sets it likewise. */
+const volatile __u64 page_bytes = 4096;
+
 /* The kinds that each program is to give, a bit a kind: written by Go once it knows which rungs hold. */
 __u32 given[PROGRAM_COUNT];
 

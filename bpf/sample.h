@@ -141,9 +141,13 @@ struct process_sample {
 	__u8 pad[5];
 };
 
-/* As wait() sees it. */
+/* As wait() sees it. Ticks sample what user_ns and system_ns say, the scheduler measures run_ns: the whole is that,
+ * in the proportion of the two (kernel/sched/cputime.c). What the last thread ran since the last tick is in none.
+ */
 struct exit_sample {
 	struct head head;
+	__u64 user_ns, system_ns, run_ns; /* of all threads that the process ever had */
+	__u64 peak_memory_bytes;          /* signal_struct.maxrss: resident, of all programs that the process ran */
 	__u32 exit_code;
 	__u8 signal;
 	__u8 core_dumped;

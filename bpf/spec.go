@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"os"
 
 	"github.com/cilium/ebpf"
 )
@@ -61,6 +62,9 @@ func Spec(s Settings) (*ebpf.CollectionSpec, error) {
 	}
 	if err := spec.Variables[objectVarWantsEnvironment].Set(s.Environment); err != nil {
 		return nil, fmt.Errorf("set wants_environment: %w", err)
+	}
+	if err := spec.Variables[objectVarPageBytes].Set(uint64(os.Getpagesize())); err != nil {
+		return nil, fmt.Errorf("set page_bytes: %w", err)
 	}
 	return spec, nil
 }

@@ -17,6 +17,8 @@
 #include "task.bpf.h"
 #include "path.bpf.h"
 #include "process.bpf.h"
+#include "exec.bpf.h"
+#include "exit.bpf.h"
 #include "socket.bpf.h"
 #include "connect.bpf.h"
 #include "accept.bpf.h"

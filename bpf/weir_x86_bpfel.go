@@ -103,12 +103,16 @@ type objectExecScratch struct {
 }
 
 type objectExitSample struct {
-	_          structs.HostLayout
-	Head       objectHead
-	ExitCode   uint32
-	Signal     uint8
-	CoreDumped uint8
-	Pad        uint16
+	_               structs.HostLayout
+	Head            objectHead
+	UserNs          uint64
+	SystemNs        uint64
+	RunNs           uint64
+	PeakMemoryBytes uint64
+	ExitCode        uint32
+	Signal          uint8
+	CoreDumped      uint8
+	Pad             uint16
 }
 
 type objectFileFacts struct {
@@ -304,6 +308,7 @@ const (
 	objectVarCommonBytes                  = "common_bytes"
 	objectVarCrossing                     = "crossing"
 	objectVarGiven                        = "given"
+	objectVarPageBytes                    = "page_bytes"
 	objectVarShareBytes                   = "share_bytes"
 	objectVarShares                       = "shares"
 	objectVarWakeupBytes                  = "wakeup_bytes"
@@ -387,6 +392,7 @@ type objectVariableSpecs struct {
 	CommonBytes      *ebpf.VariableSpec `ebpf:"common_bytes"`
 	Crossing         *ebpf.VariableSpec `ebpf:"crossing"`
 	Given            *ebpf.VariableSpec `ebpf:"given"`
+	PageBytes        *ebpf.VariableSpec `ebpf:"page_bytes"`
 	ShareBytes       *ebpf.VariableSpec `ebpf:"share_bytes"`
 	Shares           *ebpf.VariableSpec `ebpf:"shares"`
 	WakeupBytes      *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
@@ -441,6 +447,7 @@ type objectVariables struct {
 	CommonBytes      *ebpf.Variable `ebpf:"common_bytes"`
 	Crossing         *ebpf.Variable `ebpf:"crossing"`
 	Given            *ebpf.Variable `ebpf:"given"`
+	PageBytes        *ebpf.Variable `ebpf:"page_bytes"`
 	ShareBytes       *ebpf.Variable `ebpf:"share_bytes"`
 	Shares           *ebpf.Variable `ebpf:"shares"`
 	WakeupBytes      *ebpf.Variable `ebpf:"wakeup_bytes"`

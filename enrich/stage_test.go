@@ -259,6 +259,9 @@ func (h *machine) batch(exits int) kafka.Record {
 		g.ExitCode = append(g.ExitCode, uint32(i))
 		g.Signal = append(g.Signal, 0)
 		g.CoreDumped = append(g.CoreDumped, false)
+		g.UserUs = append(g.UserUs, 0)
+		g.SystemUs = append(g.SystemUs, 0)
+		g.PeakMemoryBytes = append(g.PeakMemoryBytes, 0)
 	}
 	return h.seal()
 }

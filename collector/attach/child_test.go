@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,13 @@ import (
 // behaviour is the variable that makes this test binary a child that a test watches: the binary needs no
 // other program beside it, and so runs as a virtual machine's only one too.
 const behaviour = "WEIR_TEST_CHILD"
+
+// init runs on the process's first thread, and TestMain on any: a child keeps it, for those that end it alone.
+func init() {
+	if os.Getenv(behaviour) != "" {
+		runtime.LockOSThread()
+	}
+}
 
 func TestMain(m *testing.M) {
 	if what := os.Getenv(behaviour); what != "" {
@@ -39,7 +47,9 @@ func behave(what string) {
 		unix.Kill(os.Getpid(), unix.Signal(number))
 		select {}
 	case "threads":
-		leaveTogether()
+		leaveTogether(9, func() {})
+	case "burn":
+		burn(argument)
 	case "attach":
 		_, err := New(Default())
 		fmt.Print(err)
@@ -51,15 +61,15 @@ func behave(what string) {
 	os.Exit(0)
 }
 
-// leaveTogether ends the process by several threads at the same moment.
-func leaveTogether() {
-	const threads = 9
+// leaveTogether ends the process by several threads at the same moment, once each has done its work.
+func leaveTogether(threads int, work func()) {
 	var ready sync.WaitGroup
 	start := make(chan struct{})
 	ready.Add(threads)
 	for range threads {
 		go func() {
 			runtime.LockOSThread()
+			work()
 			ready.Done()
 			<-start
 			os.Exit(0)
@@ -68,6 +78,58 @@ func leaveTogether() {
 	ready.Wait()
 	close(start)
 	select {}
+}
+
+// burn uses up CPU time and memory in one thread or several, and leaves.
+func burn(how string) {
+	const threads, each = 4, 150 * time.Millisecond
+	memory := make([]byte, 48<<20)
+	for i := 0; i < len(memory); i += os.Getpagesize() {
+		memory[i] = 1
+	}
+	switch how {
+	case "alone":
+		burnFor(threads * each)
+	case "with threads that are gone":
+		var gone sync.WaitGroup
+		for range threads {
+			gone.Go(func() {
+				runtime.LockOSThread() // and not unlocked: the thread ends with the function
+				burnFor(each)
+			})
+		}
+		gone.Wait()
+	case "with threads that leave together":
+		leaveTogether(threads, func() { burnFor(each) })
+	case "after its leader":
+		go func() {
+			runtime.LockOSThread()
+			burnFor((threads - 1) * each)
+			os.Exit(0)
+		}()
+		burnFor(each)
+		unix.Syscall(unix.SYS_EXIT, 3, 0, 0) // the process goes on without its leader
+	}
+	runtime.KeepAlive(memory)
+}
+
+// burnFor returns when this thread has had so much CPU time more.
+func burnFor(d time.Duration) {
+	sum := 0
+	for end := threadTime() + d; threadTime() < end; {
+		for i := range 100_000 { // in user space, mostly
+			sum += i
+		}
+	}
+	runtime.KeepAlive(sum)
+}
+
+func threadTime() time.Duration {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &now); err != nil {
+		panic(err)
+	}
+	return time.Duration(now.Nano())
 }
 
 // detachWithoutMembarrier attaches and detaches where membarrier is refused, as it is to a machine with nohz_full.

@@ -262,50 +262,6 @@ func TestExecMarksAPathThatIsTooDeep(t *testing.T) {
 	}
 }
 
-func TestExitTellsWhatWaitDoes(t *testing.T) {
-	w := watchShared(t)
-	for _, what := range []string{"exit 0", "exit 7", "exit 255", "signal 9", "signal 11", "signal 15"} {
-		pid, status := ended(t, child(t, what))
-		got := w.exitOf(pid)
-		core := uint8(0)
-		if status.CoreDump() {
-			core = 1
-		}
-		want := bpf.ExitSample{Head: got.Head, CoreDumped: core}
-		if status.Signaled() {
-			want.Signal = uint8(status.Signal())
-		} else {
-			want.ExitCode = uint32(status.ExitStatus())
-		}
-		if diff := cmp.Diff(want, *got); diff != "" {
-			t.Errorf("%s: %s", what, diff)
-		}
-	}
-}
-
-func TestExitComesOnceForThreadsThatLeaveTogether(t *testing.T) {
-	w := watchShared(t)
-	const processes = 40
-	for range processes {
-		pid, _ := ended(t, child(t, "threads"))
-		w.exitOf(pid)
-	}
-	pid, _ := ended(t, child(t, "exit 0")) // whatever came twice came before its end
-	w.exitOf(pid)
-	times := make(map[bpf.ProcessKey]int)
-	for _, s := range w.seen.exits {
-		times[s.Head.Actor.Key]++
-	}
-	for key, n := range times {
-		if n != 1 {
-			t.Errorf("process %d ended %d times", key.Tgid, n)
-		}
-	}
-	if len(times) <= processes {
-		t.Errorf("%d ends, want more than %d", len(times), processes)
-	}
-}
-
 func TestForkIntoACgroupTellsThatCgroup(t *testing.T) {
 	w := watchShared(t)
 	root, err := cgroupRoot("/proc/self/mountinfo")

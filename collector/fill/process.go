@@ -78,6 +78,10 @@ func (f *Filler) Exit(s *bpf.ExitSample) {
 		g.ExitCode = append(g.ExitCode, s.ExitCode)
 		g.Signal = append(g.Signal, uint32(s.Signal))
 		g.CoreDumped = append(g.CoreDumped, s.CoreDumped != 0)
+		user, system := s.CPUTime()
+		g.UserUs = append(g.UserUs, uint64(user.Microseconds()))
+		g.SystemUs = append(g.SystemUs, uint64(system.Microseconds()))
+		g.PeakMemoryBytes = append(g.PeakMemoryBytes, s.PeakMemoryBytes)
 	}
 	f.table.Exit(key, bootTime(s.Head.TimeNs))
 }

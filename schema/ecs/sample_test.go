@@ -155,6 +155,9 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.ExitCode = append(g.ExitCode, 0)
 		g.Signal = append(g.Signal, 9)
 		g.CoreDumped = append(g.CoreDumped, true)
+		g.UserUs = append(g.UserUs, 1_250_000)
+		g.SystemUs = append(g.SystemUs, 40_017)
+		g.PeakMemoryBytes = append(g.PeakMemoryBytes, 24<<20)
 	},
 	schema.ProcessFork: func(s *sample) {
 		s.event(schema.ProcessFork)

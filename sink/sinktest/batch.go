@@ -35,6 +35,9 @@ func Batch(tb testing.TB, rows int) *sink.Batch {
 		group.ExitCode = append(group.ExitCode, uint32(i%256))
 		group.Signal = append(group.Signal, 0)
 		group.CoreDumped = append(group.CoreDumped, false)
+		group.UserUs = append(group.UserUs, 0)
+		group.SystemUs = append(group.SystemUs, 0)
+		group.PeakMemoryBytes = append(group.PeakMemoryBytes, 0)
 	}
 	sealed, err := draft.Seal(batch.NewChain(key, run), batch.Times{Boot: time.Now(), Sealed: time.Now()})
 	if err != nil {

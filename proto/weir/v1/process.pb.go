@@ -194,9 +194,15 @@ type ProcessExit struct {
 	// The signal that ended it.
 	Signal []uint32 `protobuf:"varint,2,rep,packed,name=signal,proto3" json:"signal,omitempty"`
 	// Memory was dumped.
-	CoreDumped    []bool `protobuf:"varint,3,rep,packed,name=core_dumped,json=coreDumped,proto3" json:"core_dumped,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CoreDumped []bool `protobuf:"varint,3,rep,packed,name=core_dumped,json=coreDumped,proto3" json:"core_dumped,omitempty"`
+	// CPU time of all its threads in user space, over all programs that it ran, as wait() tells it: by what the scheduler measured, divided as ticks found. What it ran since the CPU's last tick may be missing.
+	UserUs []uint64 `protobuf:"varint,4,rep,packed,name=user_us,json=userUs,proto3" json:"user_us,omitempty"`
+	// CPU time in the kernel, likewise.
+	SystemUs []uint64 `protobuf:"varint,5,rep,packed,name=system_us,json=systemUs,proto3" json:"system_us,omitempty"`
+	// The most resident memory that it had at a time, over all programs that it ran, as wait() tells it: signal_struct.maxrss. Before its first exec a process has its parent's.
+	PeakMemoryBytes []uint64 `protobuf:"varint,6,rep,packed,name=peak_memory_bytes,json=peakMemoryBytes,proto3" json:"peak_memory_bytes,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ProcessExit) Reset() {
@@ -246,6 +252,27 @@ func (x *ProcessExit) GetSignal() []uint32 {
 func (x *ProcessExit) GetCoreDumped() []bool {
 	if x != nil {
 		return x.CoreDumped
+	}
+	return nil
+}
+
+func (x *ProcessExit) GetUserUs() []uint64 {
+	if x != nil {
+		return x.UserUs
+	}
+	return nil
+}
+
+func (x *ProcessExit) GetSystemUs() []uint64 {
+	if x != nil {
+		return x.SystemUs
+	}
+	return nil
+}
+
+func (x *ProcessExit) GetPeakMemoryBytes() []uint64 {
+	if x != nil {
+		return x.PeakMemoryBytes
 	}
 	return nil
 }
@@ -340,7 +367,7 @@ const file_weir_v1_process_proto_rawDesc = "" +
 	"\x15weir.process.args_cut0\x01R\fargumentsCut\x12Y\n" +
 	"\x15working_directory_cut\x18\r \x03(\bB%\xe2\xe0\x18!\n" +
 	"\x1fweir.exec.working_directory_cutR\x13workingDirectoryCut:/\xe2\xe0\x18+\n" +
-	"\fprocess.exec\x12\aprocess\x1a\x05start\"\x04exec0\xef\a8\x01@\x01\"\xf1\x01\n" +
+	"\fprocess.exec\x12\aprocess\x1a\x05start\"\x04exec0\xef\a8\x01@\x01\"\xbf\x03\n" +
 	"\vProcessExit\x12A\n" +
 	"\texit_code\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\x11process.exit_code\x12\texit_code0\x01R\bexitCode\x120\n" +
@@ -349,7 +376,13 @@ const file_weir_v1_process_proto_rawDesc = "" +
 	"R\x06signal\x12<\n" +
 	"\vcore_dumped\x18\x03 \x03(\bB\x1b\xe2\xe0\x18\x17\n" +
 	"\x15weir.exit.core_dumpedR\n" +
-	"coreDumped:/\xe2\xe0\x18+\n" +
+	"coreDumped\x127\n" +
+	"\auser_us\x18\x04 \x03(\x04B\x1e\xe2\xe0\x18\x1a\n" +
+	"\x11weir.exit.user_us0\x01B\x03µsR\x06userUs\x12=\n" +
+	"\tsystem_us\x18\x05 \x03(\x04B \xe2\xe0\x18\x1c\n" +
+	"\x13weir.exit.system_us0\x01B\x03µsR\bsystemUs\x12T\n" +
+	"\x11peak_memory_bytes\x18\x06 \x03(\x04B(\xe2\xe0\x18$\n" +
+	"\x1bweir.exit.peak_memory_bytesB\x05bytesR\x0fpeakMemoryBytes:/\xe2\xe0\x18+\n" +
 	"\fprocess.exit\x12\aprocess\x1a\x03end\"\x04exit0\xef\a8\x02@\x01P\x01\"\x8d\x01\n" +
 	"\vProcessFork\x12 \n" +
 	"\x05child\x18\x01 \x03(\x11B\n" +
