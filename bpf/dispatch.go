@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"fmt"
+	"reflect"
 	"unsafe"
 )
 
@@ -34,23 +35,30 @@ func Dispatch(raw []byte, h Handler) error {
 	if err != nil {
 		return err
 	}
-	switch Kind(head.Kind) {
-	case KindNone:
-		return dispatch(raw, h, Handler.Process)
-	case KindProcessFork:
-		return dispatch(raw, h, Handler.Fork)
-	case KindProcessExec:
-		return dispatch(raw, h, Handler.Exec)
-	case KindProcessExit:
-		return dispatch(raw, h, Handler.Exit)
-	case KindNetworkConnect:
-		return dispatch(raw, h, Handler.Connect)
-	case KindNetworkListen:
-		return dispatch(raw, h, Handler.Listen)
-	case KindNetworkClose:
-		return dispatch(raw, h, Handler.Close)
+	if Kind(head.Kind) >= kindCount {
+		return &SampleError{len(raw), fmt.Sprintf("kind %d is not known", head.Kind)}
 	}
-	return &SampleError{len(raw), fmt.Sprintf("kind %d is not known", head.Kind)}
+	return byKind[head.Kind].dispatch(raw, h)
+}
+
+// byKind says of each kind what its samples are made of, and who takes them.
+var byKind = [kindCount]sampleType{
+	KindNone:           taken(Handler.Process),
+	KindProcessFork:    taken(Handler.Fork),
+	KindProcessExec:    taken(Handler.Exec),
+	KindProcessExit:    taken(Handler.Exit),
+	KindNetworkConnect: taken(Handler.Connect),
+	KindNetworkListen:  taken(Handler.Listen),
+	KindNetworkClose:   taken(Handler.Close),
+}
+
+type sampleType struct {
+	layout   reflect.Type // of the struct that a sample begins with
+	dispatch func(raw []byte, h Handler) error
+}
+
+func taken[S any](method func(Handler, *S)) sampleType {
+	return sampleType{reflect.TypeFor[S](), func(raw []byte, h Handler) error { return dispatch(raw, h, method) }}
 }
 
 // headOf checks that raw holds a head, and says the size that it has.
