@@ -7,13 +7,17 @@
 static __always_inline int on_established(enum reads reads, struct program_counters *c, enum program program,
 					  const struct sock *sk)
 {
-	struct socket_entry socket = {.direction = DIRECTION_INBOUND, .established_ns = bpf_ktime_get_boot_ns()};
-	struct socket_entry *known = socket_of(sk);
+	struct socket_entry socket = {
+		.stage = STAGE_OPEN,
+		.direction = DIRECTION_INBOUND,
+		.established_ns = bpf_ktime_get_boot_ns(),
+	};
+	struct socket_entry *known = socket_of(reads, sk);
 
-	if (known && known->crossed)
+	if (known && known->stage == STAGE_CROSSED)
 		return on_connected(reads, c, program, sk);
 	socket.id = socket_id(socket.established_ns);
-	remember(sk, &socket);
+	remember(reads, sk, &socket);
 	return merged(c);
 }
 

@@ -9,7 +9,7 @@
 static __always_inline void remember_closer(enum reads reads, const struct sock *sk)
 {
 	struct task_struct *task = current_task();
-	struct socket_entry unseen = {.direction = DIRECTION_UNKNOWN}, *socket = socket_of(sk);
+	struct socket_entry unseen = {.stage = STAGE_OPEN}, *socket = socket_of(reads, sk);
 
 	if ((socket && socket->actor.key.tgid) || BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return;
@@ -21,7 +21,7 @@ static __always_inline void remember_closer(enum reads reads, const struct sock 
 	unseen.closed_by_actor = 1;
 	unseen.id = socket_id(bpf_ktime_get_boot_ns());
 	fill_current(reads, &unseen.actor);
-	remember(sk, &unseen);
+	remember(reads, sk, &unseen);
 }
 
 static __always_inline int on_closing(enum reads reads, struct program_counters *c, const struct sock *sk)
@@ -79,15 +79,17 @@ static __always_inline int send_close(enum reads reads, struct program_counters 
 static __always_inline int on_closed(enum reads reads, struct program_counters *c, enum program program,
 				     const struct sock *sk, int old)
 {
+	struct socket_entry *socket;
 	bool open = old == BPF_TCP_ESTABLISHED || old == BPF_TCP_CLOSE_WAIT;
 
 	if (open && READ(reads, sk, sk_shutdown) == SHUTDOWN_MASK)
 		remember_closer(reads, sk);
+	socket = socket_of(reads, sk);
 	if (gives(program, KIND_NETWORK_CLOSE))
-		send_close(reads, c, program, sk, old, socket_of(sk));
+		send_close(reads, c, program, sk, old, socket);
 	else
 		ignored(c);
-	forget(sk);
+	forget(sk, socket);
 	return 0;
 }
 

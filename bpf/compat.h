@@ -79,4 +79,12 @@ static __always_inline struct cgroup *memory_cgroup(enum reads reads, struct css
 	return READ(reads, state, cgroup);
 }
 
+/* From 5.11 on tp_btf and fexit programs reach socket storage; raw tracepoints, whose pointers have no type, never.
+ * The enumerator came with the same version.
+ */
+static __always_inline bool has_socket_storage(enum reads reads)
+{
+	return reads == DIRECT && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf);
+}
+
 #endif

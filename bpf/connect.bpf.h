@@ -6,11 +6,15 @@
 /* A connect began: the event comes with its result. */
 static __always_inline int on_syn_sent(enum reads reads, struct program_counters *c, const struct sock *sk)
 {
-	struct socket_entry socket = {.direction = DIRECTION_OUTBOUND, .start_ns = bpf_ktime_get_boot_ns()};
+	struct socket_entry socket = {
+		.stage = STAGE_SYN_SENT,
+		.direction = DIRECTION_OUTBOUND,
+		.start_ns = bpf_ktime_get_boot_ns(),
+	};
 
 	socket.id = socket_id(socket.start_ns);
 	fill_current(reads, &socket.actor);
-	remember(sk, &socket);
+	remember(reads, sk, &socket);
 	return merged(c);
 }
 
@@ -34,15 +38,17 @@ static __always_inline int send_connect(enum reads reads, struct program_counter
 static __always_inline int on_connected(enum reads reads, struct program_counters *c, enum program program,
 					const struct sock *sk)
 {
-	struct socket_entry unseen = {.direction = DIRECTION_OUTBOUND}, *socket = socket_of(sk);
+	struct socket_entry unseen = {.stage = STAGE_OPEN, .direction = DIRECTION_OUTBOUND}, *socket;
 	__u64 now = bpf_ktime_get_boot_ns();
 
+	socket = socket_of(reads, sk);
 	if (!socket) {
 		unseen.id = socket_id(now);
 		unseen.start_ns = unseen.established_ns = now;
-		remember(sk, &unseen);
+		remember(reads, sk, &unseen);
 		socket = &unseen;
 	} else {
+		socket->stage = STAGE_OPEN;
 		socket->established_ns = now;
 	}
 	if (!gives(program, KIND_NETWORK_CONNECT))
@@ -50,12 +56,12 @@ static __always_inline int on_connected(enum reads reads, struct program_counter
 	return send_connect(reads, c, program, sk, socket, 0, false);
 }
 
-static __always_inline int on_crossed(struct program_counters *c, const struct sock *sk)
+static __always_inline int on_crossed(enum reads reads, struct program_counters *c, const struct sock *sk)
 {
-	struct socket_entry *socket = socket_of(sk);
+	struct socket_entry *socket = socket_of(reads, sk);
 
 	if (socket)
-		socket->crossed = 1;
+		socket->stage = STAGE_CROSSED;
 	return merged(c);
 }
 
@@ -65,7 +71,7 @@ static __always_inline int on_crossed(struct program_counters *c, const struct s
 static __always_inline int on_refused(enum reads reads, struct program_counters *c, enum program program,
 				      const struct sock *sk)
 {
-	struct socket_entry *socket = socket_of(sk);
+	struct socket_entry *socket = socket_of(reads, sk);
 	__u32 error = READ(reads, sk, sk_err);
 
 	if (!error && gives(PROGRAM_network__tcp_v4_connect, KIND_NETWORK_CONNECT) && !(socket && socket->syn_left))
@@ -74,7 +80,7 @@ static __always_inline int on_refused(enum reads reads, struct program_counters 
 		send_connect(reads, c, program, sk, socket, error, !error);
 	else
 		merged(c);
-	forget(sk);
+	forget(sk, socket);
 	return 0;
 }
 
@@ -82,9 +88,9 @@ static __always_inline int on_refused(enum reads reads, struct program_counters 
 static __always_inline int on_half_open_closed(enum reads reads, struct program_counters *c, enum program program,
 					       const struct sock *sk)
 {
-	struct socket_entry *socket = socket_of(sk);
+	struct socket_entry *socket = socket_of(reads, sk);
 
-	return socket && socket->crossed ? on_refused(reads, c, program, sk) : ignored(c);
+	return socket && socket->stage == STAGE_CROSSED ? on_refused(reads, c, program, sk) : ignored(c);
 }
 
 /* tcp_v4_connect and tcp_v6_connect fail before the SYN leaves: no route, no free port. sk was in no state that
@@ -93,7 +99,7 @@ static __always_inline int on_half_open_closed(enum reads reads, struct program_
 static __always_inline int on_connect_failed(struct program_counters *c, enum program program, const struct sock *sk,
 					     const struct connection *end, __u32 error)
 {
-	struct socket_entry *socket = socket_of(sk);
+	struct socket_entry *socket = socket_of(DIRECT, sk);
 	struct connect_sample *s = RESERVE(struct connect_sample, KIND_NETWORK_CONNECT, program);
 
 	if (!s)
@@ -103,13 +109,13 @@ static __always_inline int on_connect_failed(struct program_counters *c, enum pr
 	s->latency_ns = socket && !socket->syn_left ? s->head.time_ns - socket->start_ns : 0;
 	s->error = error;
 	s->failed_unknown = 0;
-	forget(sk);
+	forget(sk, socket);
 	return submit(c, KIND_NETWORK_CONNECT, s);
 }
 
 static __always_inline int on_syn_left(struct program_counters *c, const struct sock *sk)
 {
-	struct socket_entry *socket = socket_of(sk);
+	struct socket_entry *socket = socket_of(DIRECT, sk);
 
 	if (socket)
 		socket->syn_left = 1;

@@ -21,7 +21,7 @@ static __always_inline int on_change(enum reads reads, struct program_counters *
 	case CHANGE(BPF_TCP_SYN_SENT, BPF_TCP_ESTABLISHED):
 		return on_connected(reads, c, program, sk);
 	case CHANGE(BPF_TCP_SYN_SENT, BPF_TCP_SYN_RECV):
-		return on_crossed(c, sk);
+		return on_crossed(reads, c, sk);
 	case CHANGE(BPF_TCP_SYN_SENT, BPF_TCP_CLOSE):
 		return on_refused(reads, c, program, sk);
 	case CHANGE(BPF_TCP_SYN_RECV, BPF_TCP_ESTABLISHED):
@@ -87,7 +87,7 @@ int network__sock_ops(struct bpf_sock_ops *ops)
 	sk = ops->sk;
 	tcp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
 	if (tcp)
-		on_listen(PROBED, c, PROGRAM_network__sock_ops, (const struct sock *)tcp);
+		on_listen(DIRECT, c, PROGRAM_network__sock_ops, (const struct sock *)tcp);
 	else
 		ignored(c);
 	return 1;

@@ -3,22 +3,32 @@
 #ifndef WEIR_SOCKET_H
 #define WEIR_SOCKET_H
 
+/* How far a socket is in its present life. */
+enum stage {
+	STAGE_NONE = 0, /* nothing is remembered of it: it closed, or its entry is older than the hooks */
+	STAGE_TRYING,   /* connect was called; nothing has left the host */
+	STAGE_SYN_SENT,
+	STAGE_CROSSED, /* SYN_SENT became SYN_RECV: a connect to itself, or both ends at once */
+	STAGE_OPEN,
+};
+
 /* What is remembered of a socket between its states. */
 struct socket_entry {
 	struct actor actor; /* who opened it; who closed it where closed_by_actor; else all zero */
 	__u64 id;
 	__u64 start_ns;       /* SYN_SENT */
 	__u64 established_ns; /* 0: not yet, or before the hooks */
-	__u8 direction;       /* enum direction */
+	__u32 epoch;
+	__u8 stage;     /* enum stage */
+	__u8 direction; /* enum direction */
 	__u8 closed_by_actor;
-	__u8 crossed;  /* SYN_SENT became SYN_RECV: a connect to itself, or both ends at once */
-	__u8 syn_left; /* tcp_v4_connect or tcp_v6_connect returned without an error */
-	__u32 pad;
+	__u8 syn_left;   /* tcp_v4_connect or tcp_v6_connect returned without an error */
+	__u8 in_storage; /* not in sockets */
+	__u8 pad[7];
 };
 
-/* TCP sockets from SYN_SENT, or from their establishment, to CLOSE; the key is the address of struct sock.
- * Programs alone use it. Go sets the size. Full: events of the sockets that found no room are sent without an
- * actor: they lack a detail, and are not lost.
+/* TCP sockets from the call of connect, or from their establishment, to CLOSE; the key is the address of struct
+ * sock. Programs alone use it. Go sets the size. Full: socket_storage.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -28,26 +38,24 @@ struct {
 	__type(value, struct socket_entry);
 } sockets SEC(".maps");
 
-static __always_inline struct socket_entry *socket_of(const struct sock *sk)
-{
-	__u64 key = (__u64)sk;
+/* Those that found sockets full, so that nobody takes the room of others by opening many. An entry costs 700 ns more
+ * here, and is freed with its socket. Programs alone use it. Refused (no memory, or no programs that reach it:
+ * compat.h): the socket's events are sent without an actor. They lack a detail, and are not lost.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct socket_entry);
+} socket_storage SEC(".maps");
 
-	return bpf_map_lookup_elem(&sockets, &key);
-}
+/* Whether socket_storage has held anything yet: until then a look into it is saved. */
+__u32 storage_in_use;
 
-static __always_inline void remember(const struct sock *sk, const struct socket_entry *socket)
-{
-	__u64 key = (__u64)sk;
-
-	bpf_map_update_elem(&sockets, &key, socket, BPF_ANY);
-}
-
-static __always_inline void forget(const struct sock *sk)
-{
-	__u64 key = (__u64)sk;
-
-	bpf_map_delete_elem(&sockets, &key);
-}
+/* Entries of another epoch are not looked at: Go begins a new one when programs were off their hooks, as what
+ * they remember need not be so any more.
+ */
+__u32 epoch;
 
 /* A number for the socket's present life, made of the time and the CPU (splitmix64's finish spreads them): it
  * tells no kernel address, and 5.10 has no socket cookies here.
@@ -59,6 +67,72 @@ static __always_inline __u64 socket_id(__u64 now)
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
 	return x ^ x >> 31;
+}
+
+/* The address as a number, of a pointer of any type: only some does the verifier take for a map's key. */
+static __always_inline __u64 address_of(const void *p)
+{
+	__u64 address = (__u64)p;
+
+	asm volatile("%0 = -%0; %0 = -%0" : "+r"(address));
+	return address;
+}
+
+static __always_inline struct socket_entry *in_storage(enum reads reads, const struct sock *sk)
+{
+	if (!has_socket_storage(reads) || !*(volatile __u32 *)&storage_in_use)
+		return 0;
+	return bpf_sk_storage_get(&socket_storage, (void *)sk, 0, 0);
+}
+
+/* What is remembered of the socket, or NULL. */
+static __always_inline struct socket_entry *socket_of(enum reads reads, const struct sock *sk)
+{
+	__u64 key = address_of(sk);
+	struct socket_entry *socket = bpf_map_lookup_elem(&sockets, &key);
+
+	if (!socket)
+		socket = in_storage(reads, sk);
+	return socket && socket->stage && socket->epoch == *(volatile __u32 *)&epoch ? socket : 0;
+}
+
+static __always_inline void put_into_storage(enum reads reads, const struct sock *sk,
+					     const struct socket_entry *socket)
+{
+	struct socket_entry *kept;
+
+	if (!has_socket_storage(reads))
+		return;
+	storage_in_use = 1;
+	kept = bpf_sk_storage_get(&socket_storage, (void *)sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!kept)
+		return;
+	*kept = *socket;
+	kept->in_storage = 1;
+}
+
+/* Begins the socket's life anew: what was remembered of it is overwritten. */
+static __always_inline void remember(enum reads reads, const struct sock *sk, struct socket_entry *socket)
+{
+	__u64 key = address_of(sk);
+	struct socket_entry *before = in_storage(reads, sk);
+
+	if (before)
+		before->stage = STAGE_NONE;
+	socket->epoch = *(volatile __u32 *)&epoch;
+	if (bpf_map_update_elem(&sockets, &key, socket, BPF_ANY))
+		put_into_storage(reads, sk, socket);
+}
+
+/* Ends the socket's life; the same struct sock may begin another. */
+static __always_inline void forget(const struct sock *sk, struct socket_entry *socket)
+{
+	__u64 key = address_of(sk);
+
+	if (socket && socket->in_storage)
+		socket->stage = STAGE_NONE;
+	else
+		bpf_map_delete_elem(&sockets, &key);
 }
 
 static __always_inline bool is_mapped(const __u32 *words)

@@ -13,8 +13,9 @@ import (
 const (
 	MapRing     = objectMapRing     // samples
 	MapCounters = objectMapCounters // the ledger's kernel side: ProgramCounters a CPU, by Program.Index
-	MapSockets  = objectMapSockets  // what programs remember of sockets, by their addresses
+	MapSockets  = objectMapSockets  // what programs remember of sockets that have no storage, by their addresses
 	VarGiven    = objectVarGiven    // Given
+	VarEpoch    = objectVarEpoch    // of what programs remember of sockets: a uint32
 
 	// ProgramSeed is the task iterator's program, which is in no ladder.
 	ProgramSeed = objectProgProcessIterTask

@@ -48,10 +48,10 @@ static __always_inline void fill_actor(enum reads reads, struct actor *a, struct
 	a->pad = 0;
 }
 
-/* The actor is current, whose typed pointer needs Linux 5.11. */
+/* The actor is current. Programs of every type have its typed pointer from 5.15 on, as they have bpf_task_pt_regs. */
 static __always_inline void fill_current(enum reads reads, struct actor *a)
 {
-	if (reads == DIRECT && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+	if (reads == DIRECT && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		fill_actor(DIRECT, a, bpf_get_current_task_btf());
 	else
 		fill_actor(PROBED, a, current_task());

@@ -274,11 +274,13 @@ type objectSocketEntry struct {
 	Id            uint64
 	StartNs       uint64
 	EstablishedNs uint64
+	Epoch         uint32
+	Stage         uint8
 	Direction     uint8
 	ClosedByActor uint8
-	Crossed       uint8
 	SynLeft       uint8
-	Pad           uint32
+	InStorage     uint8
+	Pad           [7]uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -291,6 +293,7 @@ const (
 	objectMapProcessScratch               = "process_scratch"
 	objectMapRing                         = "ring"
 	objectMapSequence                     = "sequence"
+	objectMapSocketStorage                = "socket_storage"
 	objectMapSockets                      = "sockets"
 	objectProgNetworkInetSockSetState     = "network__inet_sock_set_state"
 	objectProgNetworkInetSockSetStateRaw  = "network__inet_sock_set_state_raw"
@@ -307,10 +310,12 @@ const (
 	objectProgProcessTaskNewtaskRaw       = "process__task_newtask_raw"
 	objectVarCommonBytes                  = "common_bytes"
 	objectVarCrossing                     = "crossing"
+	objectVarEpoch                        = "epoch"
 	objectVarGiven                        = "given"
 	objectVarPageBytes                    = "page_bytes"
 	objectVarShareBytes                   = "share_bytes"
 	objectVarShares                       = "shares"
+	objectVarStorageInUse                 = "storage_in_use"
 	objectVarWakeupBytes                  = "wakeup_bytes"
 	objectVarWantsEnvironment             = "wants_environment"
 )
@@ -382,6 +387,7 @@ type objectMapSpecs struct {
 	ProcessScratch *ebpf.MapSpec `ebpf:"process_scratch"`
 	Ring           *ebpf.MapSpec `ebpf:"ring"`
 	Sequence       *ebpf.MapSpec `ebpf:"sequence"`
+	SocketStorage  *ebpf.MapSpec `ebpf:"socket_storage"`
 	Sockets        *ebpf.MapSpec `ebpf:"sockets"`
 }
 
@@ -391,10 +397,12 @@ type objectMapSpecs struct {
 type objectVariableSpecs struct {
 	CommonBytes      *ebpf.VariableSpec `ebpf:"common_bytes"`
 	Crossing         *ebpf.VariableSpec `ebpf:"crossing"`
+	Epoch            *ebpf.VariableSpec `ebpf:"epoch"`
 	Given            *ebpf.VariableSpec `ebpf:"given"`
 	PageBytes        *ebpf.VariableSpec `ebpf:"page_bytes"`
 	ShareBytes       *ebpf.VariableSpec `ebpf:"share_bytes"`
 	Shares           *ebpf.VariableSpec `ebpf:"shares"`
+	StorageInUse     *ebpf.VariableSpec `ebpf:"storage_in_use"`
 	WakeupBytes      *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 	WantsEnvironment *ebpf.VariableSpec `ebpf:"wants_environment"`
 }
@@ -425,6 +433,7 @@ type objectMaps struct {
 	ProcessScratch *ebpf.Map `ebpf:"process_scratch"`
 	Ring           *ebpf.Map `ebpf:"ring"`
 	Sequence       *ebpf.Map `ebpf:"sequence"`
+	SocketStorage  *ebpf.Map `ebpf:"socket_storage"`
 	Sockets        *ebpf.Map `ebpf:"sockets"`
 }
 
@@ -436,6 +445,7 @@ func (m *objectMaps) Close() error {
 		m.ProcessScratch,
 		m.Ring,
 		m.Sequence,
+		m.SocketStorage,
 		m.Sockets,
 	)
 }
@@ -446,10 +456,12 @@ func (m *objectMaps) Close() error {
 type objectVariables struct {
 	CommonBytes      *ebpf.Variable `ebpf:"common_bytes"`
 	Crossing         *ebpf.Variable `ebpf:"crossing"`
+	Epoch            *ebpf.Variable `ebpf:"epoch"`
 	Given            *ebpf.Variable `ebpf:"given"`
 	PageBytes        *ebpf.Variable `ebpf:"page_bytes"`
 	ShareBytes       *ebpf.Variable `ebpf:"share_bytes"`
 	Shares           *ebpf.Variable `ebpf:"shares"`
+	StorageInUse     *ebpf.Variable `ebpf:"storage_in_use"`
 	WakeupBytes      *ebpf.Variable `ebpf:"wakeup_bytes"`
 	WantsEnvironment *ebpf.Variable `ebpf:"wants_environment"`
 }

@@ -16,8 +16,8 @@ type Config struct {
 	Kinds []bpf.Kind
 	// RingBytes is the size of the ring buffer: a power of two, and a multiple of the page size.
 	RingBytes uint32
-	// Sockets is how many TCP sockets are remembered from their opening to their end. Events of those beyond
-	// lack their process.
+	// Sockets is how many TCP sockets are remembered, from their opening to their end, in a table that all share.
+	// Those beyond cost more, and on 5.10 their events lack their process.
 	Sockets uint32
 	// Environment says that exec samples hold the environment.
 	Environment bool

@@ -152,3 +152,28 @@ func TestConnectWithoutAFreePortIsOneEvent(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// Whoever opens more connections than are remembered does not take away who opened the others.
+func TestConnectNamesItsProcessHoweverManyAreOpen(t *testing.T) {
+	cfg := Default()
+	cfg.Sockets = 2
+	w := watch(t, cfg)
+	l := listen(t, "tcp4", "127.0.0.1:0")
+	var clients []net.Conn
+	for range 10 {
+		client, err := net.Dial("tcp4", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		clients = append(clients, client)
+	}
+	for i, client := range clients {
+		connected := w.connectFrom(end(client.LocalAddr()))
+		client.Close()
+		closed := w.closeOf(end(client.LocalAddr()), end(client.RemoteAddr()))
+		if !byMe(connected.Head.Actor) || !byMe(closed.Head.Actor) || closed.ActorIsCloser != 0 || closed.Connection.Socket != connected.Connection.Socket {
+			t.Errorf("%d: connect %+v\nclose %+v", i, connected, closed)
+		}
+	}
+}

@@ -169,7 +169,7 @@ func (l *loader) open(p bpf.Program) (*program, error) {
 	opened.link, err = l.pins.link(p.Name)
 	missing := errors.Is(err, os.ErrNotExist)
 	if missing {
-		err = l.pins.forgetSockets()
+		err = l.forgetSockets()
 	}
 	if err != nil {
 		return nil, errors.Join(err, loaded.Close())
@@ -178,6 +178,44 @@ func (l *loader) open(p bpf.Program) (*program, error) {
 		return l.onHook(opened)
 	}
 	return opened, nil
+}
+
+// forgetSockets is for programs that were off their hooks: of the sockets that they remember some have ended, and
+// others have begun at the same addresses. Their events would be told in the name of whoever opened the former.
+func (l *loader) forgetSockets() error {
+	var epoch uint32
+	if err := l.objects.Variables[bpf.VarEpoch].Get(&epoch); err != nil {
+		return fmt.Errorf("forget sockets: %w", err)
+	}
+	if err := l.objects.Variables[bpf.VarEpoch].Set(epoch + 1); err != nil {
+		return fmt.Errorf("forget sockets: %w", err)
+	}
+	return l.emptyTable()
+}
+
+// emptyTable makes room: of a former epoch nobody deletes an entry.
+func (l *loader) emptyTable() error {
+	m, err := ebpf.LoadPinnedMap(l.pins.at(pinnedMap, bpf.MapSockets), nil)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	var keys []uint64
+	var key uint64
+	var value []byte
+	entries := m.Iterate()
+	for entries.Next(&key, &value) {
+		keys = append(keys, key)
+	}
+	if err := entries.Err(); err != nil {
+		return fmt.Errorf("forget sockets: %w", err)
+	}
+	for _, key := range keys {
+		if err := m.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("forget sockets: %w", err)
+		}
+	}
+	return nil
 }
 
 func (l *loader) onHook(p *program) (*program, error) {

@@ -164,32 +164,6 @@ func (p *pins) link(name string) (link.Link, error) {
 	return link.LoadPinnedLink(p.at(pinnedLink, name), nil)
 }
 
-// forgetSockets is for programs that were off their hooks: of the sockets that they remember some have ended, and
-// others have begun at the same addresses. Their events would be told in the name of whoever opened the former.
-func (p *pins) forgetSockets() error {
-	m, err := ebpf.LoadPinnedMap(p.at(pinnedMap, bpf.MapSockets), nil)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	var keys []uint64
-	var key uint64
-	var value []byte
-	entries := m.Iterate()
-	for entries.Next(&key, &value) {
-		keys = append(keys, key)
-	}
-	if err := entries.Err(); err != nil {
-		return fmt.Errorf("forget sockets: %w", err)
-	}
-	for _, key := range keys {
-		if err := m.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return fmt.Errorf("forget sockets: %w", err)
-		}
-	}
-	return nil
-}
-
 // pin pins what is not pinned yet, about last.
 func (p *pins) pin(objects *ebpf.Collection, programs []*program, id schema.AttachmentID) error {
 	for name, m := range objects.Maps {
