@@ -23,7 +23,12 @@ generate: setup ## anew: Go of the contract, BPF objects, docs/events.md, docs/c
 	$(BUF) generate
 	go generate ./...
 
-bench: ## benchmarks, six times, with a summary
+bench: setup ## what it costs to be watched, by weir and by others: one table, a quarter of an hour (as root)
+	@mkdir -p .cache
+	$(CHECK) setup peers
+	go run ./test/cost --json .cache/cost.json
+
+microbench: ## Go's benchmarks, six times, with a summary
 	@mkdir -p .cache
 	go test -run '^$$' -bench . -benchmem -count 6 $(UNITS) | tee .cache/bench.txt
 	go tool benchstat .cache/bench.txt
@@ -43,4 +48,4 @@ clean: ## what make made; weir-data stays
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: run build test check generate bench fuzz kernels setup clean help
+.PHONY: run build test check generate bench microbench fuzz kernels setup clean help

@@ -2,7 +2,7 @@
 //
 //	go run ./internal/check          every check, one line each; what failed is named again at the end
 //	go run ./internal/check vet tidy   these checks
-//	go run ./internal/check setup    installs what checks and tests need
+//	go run ./internal/check setup    installs what checks and tests need; setup peers, what is measured beside weir
 //	go run ./internal/check fuzz     every fuzz target for 30 s
 //
 // It runs in the root of the repository.
@@ -52,9 +52,10 @@ func command() cli.Command {
 		Name: "check", Short: "check the repository", Args: "[NAME...]",
 		Run: func(ctx context.Context, env cli.Env) error { return check(ctx, env.Stdout, env.Args) },
 		Sub: []cli.Command{
-			{Name: "setup", Short: "install what checks and tests need", Run: func(ctx context.Context, env cli.Env) error {
-				return setup(ctx, env.Stdout)
-			}},
+			{Name: "setup", Short: "install what checks and tests need",
+				Run: func(ctx context.Context, env cli.Env) error { return setup(ctx, env.Stdout, needs()) },
+				Sub: []cli.Command{{Name: "peers", Short: "install what make bench compares weir with",
+					Run: func(ctx context.Context, env cli.Env) error { return setup(ctx, env.Stdout, peers()) }}}},
 			{Name: "fuzz", Short: "run every fuzz target",
 				Flags: func(f *flag.FlagSet) { f.DurationVar(&fuzzTime, "time", 30*time.Second, "`DURATION` of each") },
 				Run:   func(ctx context.Context, env cli.Env) error { return fuzz(ctx, env.Stdout, fuzzTime) }},

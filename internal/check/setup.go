@@ -35,10 +35,18 @@ func needs() []need {
 	}
 }
 
+// peers are what make bench compares weir with. auditd, whose package would start it, is unpacked by the bench.
+func peers() []need {
+	return []need{
+		{"/usr/sbin/tcplife", "libbpf-tools", "the table of make bench"},
+		{"bpftrace", "bpftrace", "the table of make bench"},
+	}
+}
+
 // setup installs what is missing. It says what, and asks for root only then.
-func setup(ctx context.Context, w io.Writer) error {
+func setup(ctx context.Context, w io.Writer, all []need) error {
 	var packages []string
-	for _, n := range needs() {
+	for _, n := range all {
 		if present(n.what) {
 			continue
 		}
