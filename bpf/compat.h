@@ -63,15 +63,12 @@ static __always_inline __u64 changed_ns(enum reads reads, struct inode *inode)
 	return READ(reads, old, i_ctime.tv_sec) * NS_PER_S + READ(reads, old, i_ctime.tv_nsec);
 }
 
-/* The task's group in the memory hierarchy, which v1 and hybrid layouts use; NULL without CONFIG_MEMCG. */
-static __always_inline struct cgroup *memory_cgroup(enum reads reads, struct css_set *set)
+/* The tasks' group by a controller's number, which differs with the kernel's configuration. */
+static __always_inline struct cgroup *cgroup_by(enum reads reads, struct css_set *set, __u32 controller)
 {
 	struct cgroup_subsys_state *state = 0;
-	void *states = (void *)set + bpf_core_field_offset(struct css_set, subsys);
+	void *states = (void *)set + bpf_core_field_offset(struct css_set, subsys) + controller * sizeof(void *);
 
-	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
-		return 0;
-	states += bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) * sizeof(void *);
 	if (reads == DIRECT)
 		state = *(struct cgroup_subsys_state **)states;
 	else
@@ -85,6 +82,22 @@ static __always_inline struct cgroup *memory_cgroup(enum reads reads, struct css
 static __always_inline bool has_socket_storage(enum reads reads)
 {
 	return reads == DIRECT && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf);
+}
+
+/* Without CONFIG_MEMCG there is none. */
+static __always_inline struct cgroup *memory_cgroup(enum reads reads, struct css_set *set)
+{
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		return 0;
+	return cgroup_by(reads, set, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
+}
+
+/* Without CONFIG_CGROUP_PIDS there is none. */
+static __always_inline struct cgroup *pids_cgroup(enum reads reads, struct css_set *set)
+{
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		return 0;
+	return cgroup_by(reads, set, bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id));
 }
 
 #endif

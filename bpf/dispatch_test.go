@@ -23,12 +23,8 @@ func (l *lines) Connect(s *ConnectSample) {
 }
 func (l *lines) Listen(s *ListenSample) { l.add("listen %v", s.End()) }
 func (l *lines) Close(s *CloseSample)   { l.add("close %v", s.Connection.RemoteEnd()) }
-func (l *lines) Check(s *CountSample) {
-	l.add("check %d × capability %d", s.Count.Count, s.Key.Capability().Capability)
-}
-
 func (l *lines) Process(s *ProcessSample) {
-	l.add("process %s %s", s.Facts.CgroupLeaf(), s.Executable().Append(nil))
+	l.add("process %s %s", s.Facts.CommName(), s.Executable().Append(nil))
 }
 func (l *lines) Exec(s *ExecSample) {
 	l.add("exec %q %s %s %s %s", s.Arguments(), s.Filename(), s.Interpreter(),
@@ -72,17 +68,14 @@ func samples() map[string][]byte {
 			Head: Head{Kind: uint16(KindProcessFork)}, Child: ProcessKey{Tgid: 7}, Facts: ProcessFacts{Comm: [16]uint8{'s', 'h'}},
 		}),
 		`exec "sh\x00-c\x00" /bin/sh /bin/sh /usr/bin/dash /`: execOf("sh\x00-c\x00", "/bin/sh\x00", "/bin/sh\x00", "dash\x00bin\x00usr\x00", ""),
-		"check 2 × capability 21": sample(CountSample{
-			Head: Head{Kind: uint16(KindCapabilityCheck)}, Key: CountKey{By: [5]uint64{4: 21}}, Count: Count{Count: 2},
-		}),
 		"exit 3": sample(ExitSample{Head: Head{Kind: uint16(KindProcessExit)}, ExitCode: 3}),
 		"connect 127.0.0.1:40000 15.14.13.12:80": sample(ConnectSample{
 			Head: Head{Kind: uint16(KindNetworkConnect)}, Connection: loopback,
 		}),
 		"listen [::]:22": sample(ListenSample{Head: Head{Kind: uint16(KindNetworkListen)}, Family: 10, Port: 22}),
 		"close [f0e:d0c:b0a:908:706:504:302:100]:80": sample(CloseSample{Head: Head{Kind: uint16(KindNetworkClose)}, Connection: six}),
-		"process a.scope /init": sample(ProcessSample{
-			Facts: ProcessFacts{CgroupName: [128]uint8{'a', '.', 's', 'c', 'o', 'p', 'e'}}, ExecutableSize: 5, ExecutableEnd: uint8(PathWhole),
+		"process init /init": sample(ProcessSample{
+			Facts: ProcessFacts{Comm: [16]uint8{'i', 'n', 'i', 't'}}, ExecutableSize: 5, ExecutableEnd: uint8(PathWhole),
 		}, "init\x00", "\x00\x00\x00"),
 	}
 }
@@ -147,7 +140,6 @@ func (nobody) Exit(*ExitSample)       {}
 func (nobody) Connect(*ConnectSample) {}
 func (nobody) Listen(*ListenSample)   {}
 func (nobody) Close(*CloseSample)     {}
-func (nobody) Check(*CountSample)     {}
 func (nobody) Process(*ProcessSample) {}
 
 func BenchmarkDispatch(b *testing.B) {
@@ -182,7 +174,7 @@ func TestKindsAreNamedByTheObject(t *testing.T) {
 	for _, k := range Kinds() {
 		got = append(got, k.String())
 	}
-	want := []string{"process.fork", "process.exec", "process.exit", "network.connect", "network.listen", "network.close", "capability.check"}
+	want := []string{"process.fork", "process.exec", "process.exit", "network.connect", "network.listen", "network.close"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

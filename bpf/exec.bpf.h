@@ -32,30 +32,13 @@ struct {
 	__type(value, struct exec_scratch);
 } exec_scratch SEC(".maps");
 
-/* Takes a slot if it is free. An addition and a look suffice, and 5.10 has no compare and swap: of several
- * that try at once, at most one can read 1, and none has to.
- */
-static __always_inline bool take(struct exec_scratch *s)
-{
-	__sync_fetch_and_add(&s->owners, 1);
-	if (*(volatile __u64 *)&s->owners == 1)
-		return true;
-	__sync_fetch_and_add(&s->owners, -1);
-	return false;
-}
-
-static __always_inline void give_back(struct exec_scratch *s)
-{
-	__sync_fetch_and_add(&s->owners, -1);
-}
-
 static __always_inline struct exec_scratch *take_scratch(void)
 {
 	for (__u32 i = 0; i < EXEC_SLOTS; i++) {
 		__u32 key = i;
 		struct exec_scratch *s = bpf_map_lookup_elem(&exec_scratch, &key);
 
-		if (s && take(s))
+		if (s && take(&s->owners))
 			return s;
 	}
 	return 0;
@@ -191,7 +174,7 @@ static __always_inline int on_exec(enum reads reads, enum program program, struc
 		return ended(c, KIND_PROCESS_EXEC, OUTCOME_TABLE_FULL);
 	fill_exec(reads, s, task, bprm);
 	outcome = send_exec(reads, program, s, task);
-	give_back(s);
+	give_back(&s->owners);
 	return ended(c, KIND_PROCESS_EXEC, outcome);
 }
 

@@ -39,17 +39,33 @@ struct pid {
 	struct upid numbers[1];
 };
 
-/* include/linux/kernfs.h, include/linux/cgroup-defs.h */
+/* include/linux/uidgid.h */
+typedef struct {
+	unsigned int val;
+} kuid_t;
+typedef struct {
+	unsigned int val;
+} kgid_t;
+
+/* fs/kernfs/kernfs-internal.h, include/linux/kernfs.h, include/linux/cgroup-defs.h */
+struct kernfs_iattrs {
+	kuid_t ia_uid;
+};
 struct kernfs_node {
 	__u64 id;
 	const char *name;
+	struct kernfs_iattrs *iattr;
 };
-struct cgroup {
-	struct kernfs_node *kn;
-	int level;
-};
+struct cgroup_root;
 struct cgroup_subsys_state {
 	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+	int level;
 };
 struct css_set {
 	struct cgroup_subsys_state *subsys[1];
@@ -57,15 +73,10 @@ struct css_set {
 };
 enum cgroup_subsys_id {
 	memory_cgrp_id = 4,
+	pids_cgrp_id = 10,
 };
 
-/* include/linux/cred.h, include/linux/uidgid.h */
-typedef struct {
-	unsigned int val;
-} kuid_t;
-typedef struct {
-	unsigned int val;
-} kgid_t;
+/* include/linux/cred.h */
 typedef struct {
 	__u64 val;
 } kernel_cap_t;

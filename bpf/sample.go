@@ -3,6 +3,7 @@ package bpf
 import (
 	"bytes"
 	"net/netip"
+	"strings"
 	"unsafe"
 )
 
@@ -11,6 +12,9 @@ type (
 	Head         = objectHead
 	Actor        = objectActor
 	ProcessKey   = objectProcessKey
+	CgroupIDs    = objectCgroupIds
+	CgroupKey    = objectCgroupKey
+	CgroupPath   = objectCgroupPath
 	ProcessFacts = objectProcessFacts
 	FileFacts    = objectFileFacts
 	Connection   = objectConnection
@@ -49,8 +53,14 @@ func (k ProcessKey) IsZero() bool { return k.Tgid == 0 && k.StartNs == 0 && k.Ex
 // CommName returns the name of the leader's thread, without its NUL byte. It points into the sample.
 func (f *ProcessFacts) CommName() []byte { return untilNUL(f.Comm[:]) }
 
-// CgroupLeaf returns the last part of the control group's path; empty for the root. It points into the sample.
-func (f *ProcessFacts) CgroupLeaf() []byte { return untilNUL(f.CgroupName[:]) }
+// Parts returns the names of the group's path, the root's child first.
+func (p *CgroupPath) Parts() []string {
+	text := strings.TrimSuffix(string(p.Text[:min(int(p.Size), len(p.Text))]), "\x00")
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\x00")
+}
 
 // LocalEnd returns the host's address and port.
 func (c *Connection) LocalEnd() netip.AddrPort {

@@ -15,7 +15,6 @@ enum kind {
 	KIND_NETWORK_CONNECT,
 	KIND_NETWORK_LISTEN,
 	KIND_NETWORK_CLOSE,
-	KIND_CAPABILITY_CHECK,
 	KIND_COUNT,
 };
 
@@ -37,11 +36,18 @@ struct process_key {
 	__u32 exec_count; /* task_struct.self_exec_id */
 };
 
+/* Where a task is placed, by kernfs ids, which are unique within a hierarchy: the group in the v2 tree, and the one
+ * in the v1 hierarchy of the memory controller, or of pids; 0 where v1 places it nowhere.
+ */
+struct cgroup_ids {
+	__u64 v2, v1;
+};
+
 /* Who did it, and as whom. Where the key is zero nothing here is known. */
 struct actor {
 	struct process_key key;
 	__u64 effective; /* cred.cap_effective */
-	__u64 cgroup;    /* kernfs id: v2's group unless that is the root, else v1's memory group */
+	struct cgroup_ids cgroups;
 	__u32 tid;
 	__u32 uid, gid, euid, egid; /* in the initial user namespace */
 	__u32 pad;
@@ -59,8 +65,7 @@ struct head {
 };
 
 enum {
-	COMM_SIZE = 16,         /* TASK_COMM_LEN */
-	CGROUP_NAME_SIZE = 128, /* container runtimes' longest leaf has 86 bytes */
+	COMM_SIZE = 16, /* TASK_COMM_LEN */
 	ARGUMENTS_MAX = 4096,
 	ENVIRONMENT_MAX = 4096,
 	FILENAME_MAX_SIZE = 1024,
@@ -68,6 +73,7 @@ enum {
 	PATH_BYTES = 1024,          /* the walk stops when a path has more */
 	PATH_STEPS = 32,            /* parts and mount points of a path that are walked at most */
 	NAME_SIZE = 256,            /* NAME_MAX and a NUL byte */
+	CGROUP_TEXT = 768,
 	PATH_MAX_SIZE = PATH_BYTES + NAME_SIZE,
 };
 
@@ -79,18 +85,31 @@ enum path_end {
 	PATH_DETACHED,    /* at a dentry that hangs in no tree, such as memfd:NAME */
 };
 
+/* A control group, in the map of them. */
+struct cgroup_key {
+	__u64 id; /* kernfs id */
+	__u64 v1; /* 0: of the v2 tree; 1: of a v1 hierarchy */
+};
+
+/* The names of a group's path from the root on, each ended by a NUL byte. */
+struct cgroup_path {
+	__u32 owner; /* uid of the first part that does not belong to root */
+	__u16 size;
+	__u8 owned_from; /* that part, counted from 1; 0: all are root's */
+	__u8 cut;        /* the last parts are missing */
+	__u8 text[CGROUP_TEXT];
+};
+
 /* What is known of a process as a whole. Zero is unknown, where nothing else is said. */
 struct process_facts {
-	struct process_key parent; /* leader of real_parent */
-	__u64 cgroup;
+	struct process_key parent;                                               /* leader of real_parent */
 	__u32 namespace_tgid;                                                    /* in its innermost pid namespace */
 	__u32 pid_namespace, mount_namespace, network_namespace, user_namespace; /* inode numbers */
 	__u32 login_uid, audit_session; /* all ones where there is no login */
 	__u32 tty;                      /* major << 8 | minor */
 	__u32 session;                  /* process id of the session's leader */
 	__u32 pad;
-	__u8 comm[COMM_SIZE];               /* of the leader; NUL ended */
-	__u8 cgroup_name[CGROUP_NAME_SIZE]; /* last part of the group's path; NUL ended */
+	__u8 comm[COMM_SIZE]; /* of the leader; NUL ended */
 };
 
 /* The file that a process runs, and what tells later whether a file is still that one, unchanged. */
@@ -205,60 +224,5 @@ struct close_sample {
 	__u8 actor_is_closer;
 	__u16 pad;
 };
-
-/* Epochs that are counted apart: the one that is counted in, the one that is read, and what a killed reader left.
- * A power of two.
- */
-enum epochs {
-	EPOCHS = 4,
-};
-
-struct epoch_keys {
-	__u32 of[KIND_COUNT];
-};
-
-/* What a counted kind counts by: the rest is the kind's own, and zero where it has less. */
-struct count_key {
-	__u32 epoch;
-	__u16 kind;
-	__u16 pad;
-	__u64 by[5];
-};
-
-/* What was counted by one key in one epoch. */
-struct count {
-	struct actor actor; /* of the first */
-	__u64 count;
-	__u64 amount;   /* sum of what the kind adds up, such as bytes */
-	__u64 first_ns; /* CLOCK_BOOTTIME */
-};
-
-/* The first of a key in long; Go makes them of what was counted, too. */
-struct count_sample {
-	struct head head;
-	struct count_key key;
-	struct count count;
-};
-
-enum capability_option {
-	CAPABILITY_NOAUDIT = 0x2,  /* CAP_OPT_NOAUDIT: a refusal is not logged, as the kernel only looks */
-	CAPABILITY_INSETID = 0x4,  /* CAP_OPT_INSETID: asked by setuid or setgid */
-	CAPABILITY_UNKNOWN = 0x80, /* the rung does not tell */
-};
-
-/* capability.check is counted by who runs what where. */
-struct capability_key {
-	__u64 inode;  /* of the executable; 0 is a thread of the kernel */
-	__u32 device; /* major << 20 | minor */
-	__u32 user_namespace;
-	__u64 cgroup;
-	__u32 uid, euid;
-	__u16 capability;
-	__u8 options; /* enum capability_option */
-	__u8 refused;
-	__u32 pad;
-};
-
-_Static_assert(sizeof(struct capability_key) == sizeof(((struct count_key *)0)->by), "the key has to fit");
 
 #endif

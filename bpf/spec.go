@@ -14,12 +14,9 @@ const (
 	MapRing     = objectMapRing     // samples
 	MapCounters = objectMapCounters // the ledger's kernel side: ProgramCounters a CPU, by Program.Index
 	MapSockets  = objectMapSockets  // what programs remember of sockets that have no storage, by their addresses
+	MapCgroups  = objectMapCgroups  // CgroupPath by CgroupKey, of every group that a sample names
 	VarGiven    = objectVarGiven    // Given
 	VarEpoch    = objectVarEpoch    // of what programs remember of sockets: a uint32
-
-	MapCounts      = objectMapCounts      // what is counted: Count by CountKey
-	MapCountedKeys = objectMapCountedKeys // EpochKeys by the epoch modulo Epochs
-	VarCountEpoch  = objectVarCountEpoch  // uint32: the epoch that is counted in
 
 	// ProgramSeed is the task iterator's program, which is in no ladder.
 	ProgramSeed = objectProgProcessIterTask

@@ -20,26 +20,13 @@ static __always_inline struct process_key key_of(enum reads reads, struct task_s
 	};
 }
 
-/* The group that says where the task is placed: v2's, unless v2 only has it in the root and v1 places it. */
-static __always_inline struct cgroup *cgroup_of(enum reads reads, struct task_struct *task)
-{
-	struct css_set *set = READ(reads, task, cgroups);
-	struct cgroup *unified = READ(reads, set, dfl_cgrp), *memory;
-
-	if (READ(reads, unified, level) > 0)
-		return unified;
-	memory = memory_cgroup(reads, set);
-	return memory && READ(reads, memory, level) > 0 ? memory : unified;
-}
-
 static __always_inline void fill_actor(enum reads reads, struct actor *a, struct task_struct *task)
 {
 	const struct cred *cred = READ(reads, task, cred);
-	struct cgroup *cgroup = cgroup_of(reads, task);
 
 	a->key = key_of(reads, task);
 	a->effective = effective_capabilities(reads, cred);
-	a->cgroup = READ(reads, cgroup, kn, id);
+	a->cgroups = cgroups_of(reads, task);
 	a->tid = READ(reads, task, pid);
 	a->uid = READ(reads, cred, uid.val);
 	a->gid = READ(reads, cred, gid.val);
@@ -86,13 +73,9 @@ static __always_inline void fill_facts(enum reads reads, struct process_facts *f
 {
 	struct task_struct *leader = READ(reads, task, group_leader);
 	struct signal_struct *signal = READ(reads, task, signal);
-	struct cgroup *cgroup = cgroup_of(reads, task);
 
 	__builtin_memset(f, 0, sizeof(*f));
 	f->parent = key_of(reads, READ(reads, task, real_parent));
-	f->cgroup = READ(reads, cgroup, kn, id);
-	if (READ(reads, cgroup, level) > 0)
-		bpf_probe_read_kernel_str(f->cgroup_name, sizeof(f->cgroup_name), READ(reads, cgroup, kn, name));
 	fill_pid_namespace(reads, f, READ(reads, task, thread_pid));
 	f->mount_namespace = READ(reads, task, nsproxy, mnt_ns, ns.inum);
 	f->network_namespace = READ(reads, task, nsproxy, net_ns, ns.inum);

@@ -17,7 +17,7 @@ type objectActor struct {
 	_         structs.HostLayout
 	Key       objectProcessKey
 	Effective uint64
-	Cgroup    uint64
+	Cgroups   objectCgroupIds
 	Tid       uint32
 	Uid       uint32
 	Gid       uint32
@@ -26,27 +26,35 @@ type objectActor struct {
 	Pad       uint32
 }
 
-type objectCapabilityKey struct {
-	_             structs.HostLayout
-	Inode         uint64
-	Device        uint32
-	UserNamespace uint32
-	Cgroup        uint64
-	Uid           uint32
-	Euid          uint32
-	Capability    uint16
-	Options       uint8
-	Refused       uint8
-	Pad           uint32
+type objectCgroupIds struct {
+	_  structs.HostLayout
+	V2 uint64
+	V1 uint64
 }
 
-type objectCapabilityOption uint32
+type objectCgroupKey struct {
+	_  structs.HostLayout
+	Id uint64
+	V1 uint64
+}
 
-const (
-	objectCapabilityOptionCAPABILITY_NOAUDIT objectCapabilityOption = 2
-	objectCapabilityOptionCAPABILITY_INSETID objectCapabilityOption = 4
-	objectCapabilityOptionCAPABILITY_UNKNOWN objectCapabilityOption = 128
-)
+type objectCgroupPath struct {
+	_         structs.HostLayout
+	Owner     uint32
+	Size      uint16
+	OwnedFrom uint8
+	Cut       uint8
+	Text      [768]uint8
+}
+
+type objectCgroupScratch struct {
+	_      structs.HostLayout
+	Owners uint64
+	Level  uint32
+	Used   uint32
+	Parts  [16]uint64
+	Path   objectCgroupPath
+}
 
 type objectCloseSample struct {
 	_                structs.HostLayout
@@ -85,46 +93,12 @@ type objectConnection struct {
 	Pad              uint32
 }
 
-type objectCount struct {
-	_       structs.HostLayout
-	Actor   objectActor
-	Count   uint64
-	Amount  uint64
-	FirstNs uint64
-}
-
-type objectCountKey struct {
-	_     structs.HostLayout
-	Epoch uint32
-	Kind  uint16
-	Pad   uint16
-	By    [5]uint64
-}
-
-type objectCountSample struct {
-	_     structs.HostLayout
-	Head  objectHead
-	Key   objectCountKey
-	Count objectCount
-}
-
 type objectDirection uint32
 
 const (
 	objectDirectionDIRECTION_UNKNOWN  objectDirection = 0
 	objectDirectionDIRECTION_OUTBOUND objectDirection = 1
 	objectDirectionDIRECTION_INBOUND  objectDirection = 2
-)
-
-type objectEpochKeys struct {
-	_  structs.HostLayout
-	Of [8]uint32
-}
-
-type objectEpochs uint32
-
-const (
-	objectEpochsEPOCHS objectEpochs = 4
 )
 
 type objectExecSample struct {
@@ -205,15 +179,14 @@ type objectHead struct {
 type objectKind uint32
 
 const (
-	objectKindKIND_NONE             objectKind = 0
-	objectKindKIND_PROCESS_FORK     objectKind = 1
-	objectKindKIND_PROCESS_EXEC     objectKind = 2
-	objectKindKIND_PROCESS_EXIT     objectKind = 3
-	objectKindKIND_NETWORK_CONNECT  objectKind = 4
-	objectKindKIND_NETWORK_LISTEN   objectKind = 5
-	objectKindKIND_NETWORK_CLOSE    objectKind = 6
-	objectKindKIND_CAPABILITY_CHECK objectKind = 7
-	objectKindKIND_COUNT            objectKind = 8
+	objectKindKIND_NONE            objectKind = 0
+	objectKindKIND_PROCESS_FORK    objectKind = 1
+	objectKindKIND_PROCESS_EXEC    objectKind = 2
+	objectKindKIND_PROCESS_EXIT    objectKind = 3
+	objectKindKIND_NETWORK_CONNECT objectKind = 4
+	objectKindKIND_NETWORK_LISTEN  objectKind = 5
+	objectKindKIND_NETWORK_CLOSE   objectKind = 6
+	objectKindKIND_COUNT           objectKind = 7
 )
 
 type objectListenSample struct {
@@ -252,7 +225,6 @@ const (
 type objectProcessFacts struct {
 	_                structs.HostLayout
 	Parent           objectProcessKey
-	Cgroup           uint64
 	NamespaceTgid    uint32
 	PidNamespace     uint32
 	MountNamespace   uint32
@@ -264,7 +236,6 @@ type objectProcessFacts struct {
 	Session          uint32
 	Pad              uint32
 	Comm             [16]uint8
-	CgroupName       [128]uint8
 }
 
 type objectProcessKey struct {
@@ -308,9 +279,7 @@ const (
 	objectProgramPROGRAM_networkSockOps              objectProgram = 10
 	objectProgramPROGRAM_networkInetSockSetState     objectProgram = 11
 	objectProgramPROGRAM_networkInetSockSetStateRaw  objectProgram = 12
-	objectProgramPROGRAM_capabilityCapCapable        objectProgram = 13
-	objectProgramPROGRAM_capabilityCapCapableTp      objectProgram = 14
-	objectProgramPROGRAM_COUNT                       objectProgram = 15
+	objectProgramPROGRAM_COUNT                       objectProgram = 13
 )
 
 type objectProgramCounters struct {
@@ -318,7 +287,7 @@ type objectProgramCounters struct {
 	Runs     uint64
 	Ignored  uint64
 	Merged   uint64
-	Outcomes [8][6]uint64
+	Outcomes [7][6]uint64
 }
 
 type objectShare struct {
@@ -346,19 +315,16 @@ type objectSocketEntry struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	objectMapCountedKeys                  = "counted_keys"
+	objectMapCgroupScratch                = "cgroup_scratch"
+	objectMapCgroups                      = "cgroups"
 	objectMapCounters                     = "counters"
-	objectMapCounts                       = "counts"
 	objectMapExecScratch                  = "exec_scratch"
 	objectMapExited                       = "exited"
 	objectMapProcessScratch               = "process_scratch"
 	objectMapRing                         = "ring"
 	objectMapSequence                     = "sequence"
-	objectMapSighted                      = "sighted"
 	objectMapSocketStorage                = "socket_storage"
 	objectMapSockets                      = "sockets"
-	objectProgCapabilityCapCapable        = "capability__cap_capable"
-	objectProgCapabilityCapCapableTp      = "capability__cap_capable_tp"
 	objectProgNetworkInetSockSetState     = "network__inet_sock_set_state"
 	objectProgNetworkInetSockSetStateRaw  = "network__inet_sock_set_state_raw"
 	objectProgNetworkSockOps              = "network__sock_ops"
@@ -373,11 +339,9 @@ const (
 	objectProgProcessTaskNewtask          = "process__task_newtask"
 	objectProgProcessTaskNewtaskRaw       = "process__task_newtask_raw"
 	objectVarCommonBytes                  = "common_bytes"
-	objectVarCountEpoch                   = "count_epoch"
 	objectVarCrossing                     = "crossing"
 	objectVarEpoch                        = "epoch"
 	objectVarGiven                        = "given"
-	objectVarKeysOfA_kind                 = "keys_of_a_kind"
 	objectVarPageBytes                    = "page_bytes"
 	objectVarShareBytes                   = "share_bytes"
 	objectVarShares                       = "shares"
@@ -428,8 +392,6 @@ type objectSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type objectProgramSpecs struct {
-	CapabilityCapCapable        *ebpf.ProgramSpec `ebpf:"capability__cap_capable"`
-	CapabilityCapCapableTp      *ebpf.ProgramSpec `ebpf:"capability__cap_capable_tp"`
 	NetworkInetSockSetState     *ebpf.ProgramSpec `ebpf:"network__inet_sock_set_state"`
 	NetworkInetSockSetStateRaw  *ebpf.ProgramSpec `ebpf:"network__inet_sock_set_state_raw"`
 	NetworkSockOps              *ebpf.ProgramSpec `ebpf:"network__sock_ops"`
@@ -449,15 +411,14 @@ type objectProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type objectMapSpecs struct {
-	CountedKeys    *ebpf.MapSpec `ebpf:"counted_keys"`
+	CgroupScratch  *ebpf.MapSpec `ebpf:"cgroup_scratch"`
+	Cgroups        *ebpf.MapSpec `ebpf:"cgroups"`
 	Counters       *ebpf.MapSpec `ebpf:"counters"`
-	Counts         *ebpf.MapSpec `ebpf:"counts"`
 	ExecScratch    *ebpf.MapSpec `ebpf:"exec_scratch"`
 	Exited         *ebpf.MapSpec `ebpf:"exited"`
 	ProcessScratch *ebpf.MapSpec `ebpf:"process_scratch"`
 	Ring           *ebpf.MapSpec `ebpf:"ring"`
 	Sequence       *ebpf.MapSpec `ebpf:"sequence"`
-	Sighted        *ebpf.MapSpec `ebpf:"sighted"`
 	SocketStorage  *ebpf.MapSpec `ebpf:"socket_storage"`
 	Sockets        *ebpf.MapSpec `ebpf:"sockets"`
 }
@@ -467,11 +428,9 @@ type objectMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type objectVariableSpecs struct {
 	CommonBytes      *ebpf.VariableSpec `ebpf:"common_bytes"`
-	CountEpoch       *ebpf.VariableSpec `ebpf:"count_epoch"`
 	Crossing         *ebpf.VariableSpec `ebpf:"crossing"`
 	Epoch            *ebpf.VariableSpec `ebpf:"epoch"`
 	Given            *ebpf.VariableSpec `ebpf:"given"`
-	KeysOfA_kind     *ebpf.VariableSpec `ebpf:"keys_of_a_kind"`
 	PageBytes        *ebpf.VariableSpec `ebpf:"page_bytes"`
 	ShareBytes       *ebpf.VariableSpec `ebpf:"share_bytes"`
 	Shares           *ebpf.VariableSpec `ebpf:"shares"`
@@ -500,30 +459,28 @@ func (o *objectObjects) Close() error {
 //
 // It can be passed to loadObjectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type objectMaps struct {
-	CountedKeys    *ebpf.Map `ebpf:"counted_keys"`
+	CgroupScratch  *ebpf.Map `ebpf:"cgroup_scratch"`
+	Cgroups        *ebpf.Map `ebpf:"cgroups"`
 	Counters       *ebpf.Map `ebpf:"counters"`
-	Counts         *ebpf.Map `ebpf:"counts"`
 	ExecScratch    *ebpf.Map `ebpf:"exec_scratch"`
 	Exited         *ebpf.Map `ebpf:"exited"`
 	ProcessScratch *ebpf.Map `ebpf:"process_scratch"`
 	Ring           *ebpf.Map `ebpf:"ring"`
 	Sequence       *ebpf.Map `ebpf:"sequence"`
-	Sighted        *ebpf.Map `ebpf:"sighted"`
 	SocketStorage  *ebpf.Map `ebpf:"socket_storage"`
 	Sockets        *ebpf.Map `ebpf:"sockets"`
 }
 
 func (m *objectMaps) Close() error {
 	return _ObjectClose(
-		m.CountedKeys,
+		m.CgroupScratch,
+		m.Cgroups,
 		m.Counters,
-		m.Counts,
 		m.ExecScratch,
 		m.Exited,
 		m.ProcessScratch,
 		m.Ring,
 		m.Sequence,
-		m.Sighted,
 		m.SocketStorage,
 		m.Sockets,
 	)
@@ -534,11 +491,9 @@ func (m *objectMaps) Close() error {
 // It can be passed to loadObjectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type objectVariables struct {
 	CommonBytes      *ebpf.Variable `ebpf:"common_bytes"`
-	CountEpoch       *ebpf.Variable `ebpf:"count_epoch"`
 	Crossing         *ebpf.Variable `ebpf:"crossing"`
 	Epoch            *ebpf.Variable `ebpf:"epoch"`
 	Given            *ebpf.Variable `ebpf:"given"`
-	KeysOfA_kind     *ebpf.Variable `ebpf:"keys_of_a_kind"`
 	PageBytes        *ebpf.Variable `ebpf:"page_bytes"`
 	ShareBytes       *ebpf.Variable `ebpf:"share_bytes"`
 	Shares           *ebpf.Variable `ebpf:"shares"`
@@ -551,8 +506,6 @@ type objectVariables struct {
 //
 // It can be passed to loadObjectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type objectPrograms struct {
-	CapabilityCapCapable        *ebpf.Program `ebpf:"capability__cap_capable"`
-	CapabilityCapCapableTp      *ebpf.Program `ebpf:"capability__cap_capable_tp"`
 	NetworkInetSockSetState     *ebpf.Program `ebpf:"network__inet_sock_set_state"`
 	NetworkInetSockSetStateRaw  *ebpf.Program `ebpf:"network__inet_sock_set_state_raw"`
 	NetworkSockOps              *ebpf.Program `ebpf:"network__sock_ops"`
@@ -570,8 +523,6 @@ type objectPrograms struct {
 
 func (p *objectPrograms) Close() error {
 	return _ObjectClose(
-		p.CapabilityCapCapable,
-		p.CapabilityCapCapableTp,
 		p.NetworkInetSockSetState,
 		p.NetworkInetSockSetStateRaw,
 		p.NetworkSockOps,

@@ -239,7 +239,7 @@ func (c *Collector) newLoop() (*loop, error) {
 	metrics := newMetrics(c.registry)
 	c.registry.MustRegister(newCounters(c.hooks, c.spool))
 	coverage := c.hooks.Coverage()
-	filler := fill.New(draft, table, fill.Config{Events: events, Rungs: rungs(coverage), Names: names.New()})
+	filler := fill.New(draft, table, fill.Config{Events: events, Rungs: rungs(coverage), Names: names.New(), Cgroups: c.hooks})
 	self := newSelf(draft)
 	before, err := c.resume()
 	if err != nil {
@@ -259,7 +259,6 @@ func (c *Collector) newLoop() (*loop, error) {
 		spool:     c.spool,
 		self:      self,
 		sums:      &sums{hooks: c.hooks, filler: filler, self: self, table: table, before: before.Kinds},
-		counting:  &counting{hooks: c.hooks, every: c.cfg.Summary},
 		coverage:  coverageText(coverage),
 		heartbeat: c.cfg.Heartbeat,
 		metrics:   metrics,

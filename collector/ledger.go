@@ -36,9 +36,7 @@ type sums struct {
 // done returns what became of a kind's samples, over all runs of the attachment.
 func (s *sums) done(kind *schema.Kind) done {
 	sum, counts := s.before[kind.Name], s.filler.Counts(kind)
-	sum.Batched += counts.Rows + counts.Summaries + s.self.rows[kind]
-	sum.Summaries += counts.Summaries
-	sum.Summarised += counts.Summarised
+	sum.Batched += counts.Rows + s.self.rows[kind]
 	sum.Absorbed += counts.Absorbed
 	return sum
 }
@@ -109,8 +107,7 @@ func (s *sums) counters(mode ledgerMode) (attach.Counters, error) {
 
 func (s *sums) behind(kernel attach.Counters) bool {
 	for _, k := range kernel.Kinds {
-		read := s.doneOf(k.Kind)
-		if k.Outcomes[bpf.OutcomeSent] < read.fromRing() || k.Outcomes[bpf.OutcomeCounted] < read.Summarised {
+		if read := s.doneOf(k.Kind); k.Outcomes[bpf.OutcomeSent] < read.Batched+read.Absorbed {
 			return true
 		}
 	}
@@ -161,12 +158,9 @@ func (s *sums) kindSums(mode ledgerMode, k attach.KindSums) *weirv1.KindSums {
 		Batched:     done.Batched,
 		RunBatched:  done.Batched - s.before[k.Kind.String()].Batched,
 		Absorbed:    done.Absorbed,
-		Summaries:   done.Summaries,
-		Summarised:  done.Summarised,
 	}
 	if mode != ledgerClosing {
-		sums.InRing = sums.Sent - min(sums.Sent, done.fromRing())
-		sums.InTable = sums.Counted - min(sums.Counted, sums.Summarised)
+		sums.InRing = sums.Sent - min(sums.Sent, sums.Batched+sums.Absorbed)
 	}
 	return sums
 }

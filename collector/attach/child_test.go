@@ -55,6 +55,8 @@ func behave(what string) {
 		fmt.Print(err)
 	case "detach":
 		fmt.Print(detachWithoutMembarrier())
+	case "obey":
+		obey()
 	case "reset":
 		resetConnection(argument)
 	}

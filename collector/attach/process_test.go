@@ -262,43 +262,6 @@ func TestExecMarksAPathThatIsTooDeep(t *testing.T) {
 	}
 }
 
-func TestForkIntoACgroupTellsThatCgroup(t *testing.T) {
-	w := watchShared(t)
-	root, err := cgroupRoot("/proc/self/mountinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(root, fmt.Sprintf("weir-attach-%d.scope", os.Getpid()))
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.Remove(dir) })
-	group, err := os.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer group.Close()
-
-	cmd := child(t, "exit 0")
-	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(group.Fd())}
-	pid, _ := ended(t, cmd)
-	executed := w.execOf(pid)
-	forked := one(w.seen.forks, func(s *bpf.ForkSample) bool { return s.Child.Tgid == uint32(pid) })
-	info, err := group.Stat()
-	if err != nil || forked == nil {
-		t.Fatal(forked, err)
-	}
-	id, name := info.Sys().(*syscall.Stat_t).Ino, filepath.Base(dir)
-	for _, facts := range []bpf.ProcessFacts{forked.Facts, executed.Facts} {
-		if facts.Cgroup != id || string(facts.CgroupLeaf()) != name {
-			t.Errorf("cgroup %d %q; want %d %q", facts.Cgroup, facts.CgroupLeaf(), id, name)
-		}
-	}
-	if executed.Head.Actor.Cgroup != id || forked.Head.Actor.Cgroup == id {
-		t.Errorf("actors' cgroups %d and %d; want %d on the child alone", executed.Head.Actor.Cgroup, forked.Head.Actor.Cgroup, id)
-	}
-}
-
 func TestSeedFindsWhatRunsAlready(t *testing.T) {
 	w := watchShared(t)
 	cmd := child(t, "exit 0")

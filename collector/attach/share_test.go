@@ -55,7 +55,7 @@ func TestASharesEndIsTheReadersReturn(t *testing.T) {
 	w := watch(t, cfg)
 	for round := range 3 {
 		before := outcome(t, w.Attachment, bpf.KindProcessExec, bpf.OutcomeSent)
-		for range 60 {
+		for range 100 {
 			ended(t, child(t, "exit 0"))
 		}
 		if sent := outcome(t, w.Attachment, bpf.KindProcessExec, bpf.OutcomeSent) - before; sent < 10 {

@@ -1,48 +1,35 @@
 // Package container recognises containers by the names that runtimes give their control groups.
 //
-// It asks no runtime, and it makes no guess: a name that is not one of the known forms is no container.
+// It asks no runtime, and it makes no guess: a name that is not one of the known forms is no container. What the
+// names say is as good as whoever could give them: collector/fill tells who that was.
 package container
 
-import "strings"
+// A Placement is what the path of a control group says of the container that it belongs to.
+type Placement struct {
+	ID, Runtime string // of the innermost container; the runtime is empty where only the id is in the name
+	Outer       string // id of the outermost container, where the innermost is within another one
+	Level       int    // of the part that names the innermost, from 1 on; 0: there is no container
 
-// idLength is the length of the ids that the runtimes below make: 256 bits in hexadecimal.
-const idLength = 64
-
-// scopes are the prefixes of systemd scopes, PREFIX-ID.scope, and the runtimes that make them.
-var scopes = [...]struct{ prefix, runtime string }{
-	{"docker-", "docker"},
-	{"cri-containerd-", "containerd"},
-	{"crio-", "cri-o"},
-	{"libpod-", "podman"},
+	Orchestrator string // "kubernetes", "ecs"; empty where the path tells of none
+	Workload     string // the pod's uid, the task's id
 }
 
-// Identify returns the id and the runtime of the container whose control group's last path part is name.
-// The runtime is empty where only the id is in the name, as the cgroupfs driver makes it.
-func Identify(name string) (id, runtime string, ok bool) {
-	if isID(name) {
-		return name, "", true
-	}
-	base, isScope := strings.CutSuffix(name, ".scope")
-	for _, s := range scopes {
-		id, found := strings.CutPrefix(base, s.prefix)
-		if isScope && found && isID(id) {
-			return id, s.runtime, true
+// Identify reads a path, the root's child first. A container's init may make groups below that of the container,
+// as systemd does, and so any part of the path may be the container's; the last one that is gives its id.
+func Identify(parts []string) Placement {
+	var p Placement
+	for i := range parts {
+		if orchestrator, workload, ok := workloadOf(parts[:i+1]); ok {
+			p.Orchestrator, p.Workload = orchestrator, workload
 		}
-	}
-	if id, found := strings.CutPrefix(name, "libpod-"); found && isID(id) {
-		return id, "podman", true
-	}
-	return "", "", false
-}
-
-func isID(s string) bool {
-	if len(s) != idLength {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
+		id, runtime, ok := containerOf(parts[:i+1])
+		if !ok || id == p.ID {
+			continue
 		}
+		if p.Level > 0 && p.Outer == "" {
+			p.Outer = p.ID
+		}
+		p.ID, p.Runtime, p.Level = id, runtime, i+1
 	}
-	return true
+	return p
 }

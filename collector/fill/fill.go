@@ -25,20 +25,26 @@ type Names interface {
 	Group(gid uint32, now time.Time) string
 }
 
+// Cgroups gives the paths of control groups, of each that a sample names.
+type Cgroups interface {
+	Cgroup(bpf.CgroupKey) (bpf.CgroupPath, bool)
+}
+
 // Config is what a Filler needs to know beforehand.
 type Config struct {
 	// Events are the kinds that become rows; samples of the others only feed the process table.
 	Events []*schema.Kind
 	// Rungs names the rung that each kind comes by.
-	Rungs map[bpf.Kind]string
-	Names Names
+	Rungs   map[bpf.Kind]string
+	Names   Names
+	Cgroups Cgroups
 }
 
 // Filler implements bpf.Handler.
 type Filler struct {
 	draft   *batch.Draft
 	table   *process.Table
-	cgroups cgroups
+	cgroups *cgroups
 	names   Names
 	rungs   map[bpf.Kind]string
 	kinds   map[bpf.Kind]*schema.Kind
@@ -52,11 +58,8 @@ type Filler struct {
 
 // Counts says what became of the samples of one kind.
 type Counts struct {
-	Rows     uint64 // of samples of the ring
+	Rows     uint64 // appended to the draft
 	Absorbed uint64 // for the process table alone
-
-	Summaries  uint64 // rows that tell what was counted
-	Summarised uint64 // counted runs that these tell
 }
 
 // New returns a filler that appends to draft and keeps table.
@@ -64,7 +67,7 @@ func New(draft *batch.Draft, table *process.Table, cfg Config) *Filler {
 	f := &Filler{
 		draft:   draft,
 		table:   table,
-		cgroups: newCgroups(),
+		cgroups: newCgroups(cfg.Cgroups),
 		names:   cfg.Names,
 		rungs:   cfg.Rungs,
 		kinds:   make(map[bpf.Kind]*schema.Kind),
@@ -117,9 +120,7 @@ func (f *Filler) begin(head *bpf.Head) bool {
 		f.counts[kind].Absorbed++
 		return false
 	}
-	if head.Sequence != 0 {
-		f.counts[kind].Rows++
-	}
+	f.counts[kind].Rows++
 	e := batch.Event{
 		Kind:     kind,
 		Time:     bootTime(head.TimeNs),
@@ -137,17 +138,17 @@ func (f *Filler) begin(head *bpf.Head) bool {
 func (f *Filler) addActor(e *batch.Event, a *bpf.Actor) {
 	e.Process = f.process(KeyOf(a.Key))
 	e.Thread = int32(a.Tid) - int32(a.Key.Tgid)
-	e.Cgroup = f.cgroup(a.Cgroup)
+	e.Cgroup = f.cgroup(batch.CgroupIDs{V2: a.Cgroups.V2, V1: a.Cgroups.V1})
 	e.Credentials = f.credentials(batch.CredentialIDs{
 		UID: a.Uid, GID: a.Gid, EUID: a.Euid, EGID: a.Egid, Effective: a.Effective,
 	})
 }
 
-func (f *Filler) cgroup(id uint64) uint32 {
-	if index, ok := f.draft.FindCgroup(id); ok {
+func (f *Filler) cgroup(ids batch.CgroupIDs) uint32 {
+	if index, ok := f.draft.FindCgroup(ids); ok {
 		return index
 	}
-	return f.draft.Cgroup(f.cgroups.of(id))
+	return f.draft.Cgroup(f.cgroups.of(ids))
 }
 
 // credentials asks for names only where the batch does not have them yet.

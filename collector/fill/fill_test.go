@@ -30,6 +30,10 @@ func (passwd) User(uid uint32, _ time.Time) string {
 
 func (passwd) Group(uint32, time.Time) string { return "staff" }
 
+type noGroups struct{}
+
+func (noGroups) Cgroup(bpf.CgroupKey) (bpf.CgroupPath, bool) { return bpf.CgroupPath{}, false }
+
 // bench is a filler with what it fills, and a way to read it back as a consumer would.
 type bench struct {
 	*Filler
@@ -44,7 +48,7 @@ func newBench(events ...*schema.Kind) *bench {
 	header := &weirv1.Header{HostId: host[:], BootId: bytes.Repeat([]byte{2}, 16), AttachmentId: bytes.Repeat([]byte{3}, 16)}
 	draft := batch.NewDraft(header, batch.DefaultLimits())
 	table := process.NewTable(1 << 20)
-	return &bench{New(draft, table, Config{Events: events, Rungs: map[bpf.Kind]string{bpf.KindProcessExit: "tp_btf/x"}, Names: passwd{}}), draft, table}
+	return &bench{New(draft, table, Config{Events: events, Rungs: map[bpf.Kind]string{bpf.KindProcessExit: "tp_btf/x"}, Names: passwd{}, Cgroups: noGroups{}}), draft, table}
 }
 
 func (b *bench) read(t *testing.T) *batch.Batch {
@@ -62,7 +66,7 @@ func (b *bench) read(t *testing.T) *batch.Batch {
 
 func head(kind bpf.Kind, key bpf.ProcessKey) bpf.Head {
 	return bpf.Head{Kind: uint16(kind), Sequence: 1, TimeNs: 5_000_000, Actor: bpf.Actor{
-		Key: key, Tid: key.Tgid, Uid: 1000, Gid: 100, Euid: 1000, Egid: 100, Cgroup: 77,
+		Key: key, Tid: key.Tgid, Uid: 1000, Gid: 100, Euid: 1000, Egid: 100, Cgroups: bpf.CgroupIDs{V2: 77},
 	}}
 }
 
@@ -182,21 +186,6 @@ func TestTheCreatorIsToldWhereItIsNotTheParent(t *testing.T) {
 	}
 }
 
-func TestContainersAreNamedByTheirControlGroup(t *testing.T) {
-	id := strings.Repeat("0123456789abcdef", 4)
-	b := newBench(schema.ProcessExit)
-	s := &bpf.ForkSample{Head: head(bpf.KindProcessFork, shellKey), Child: childKey}
-	s.Facts.Cgroup = 77
-	copy(s.Facts.CgroupName[:], "docker-"+id+".scope")
-	b.Fork(s)
-	b.Exit(&bpf.ExitSample{Head: head(bpf.KindProcessExit, childKey)})
-	read := b.read(t)
-	g := read.Proto().Cgroups
-	if got := texts(read, g.ContainerId); got[0] != id {
-		t.Errorf("container %q, want %q", got, id)
-	}
-}
-
 func TestNamespacesAreToldWhereTheyAreNotTheInitialOnes(t *testing.T) {
 	b := newBench(schema.ProcessExit)
 	first := &bpf.ProcessSample{Head: head(bpf.KindNone, bpf.ProcessKey{Tgid: kthreadd, StartNs: 1000})}
@@ -231,16 +220,6 @@ func TestFirstArguments(t *testing.T) {
 		if string(got) != tt.want || cut != tt.cut {
 			t.Errorf("%s: %q, %v; want %q, %v", name, got, cut, tt.want, tt.cut)
 		}
-	}
-}
-
-func TestCgroupsAreBounded(t *testing.T) {
-	c := newCgroups()
-	for id := range uint64(3 * maxCgroups) {
-		c.add(id, []byte("x"))
-	}
-	if len(c) > maxCgroups {
-		t.Errorf("%d groups remembered, want at most %d", len(c), maxCgroups)
 	}
 }
 

@@ -131,7 +131,6 @@ func unless(v, usual uint32) uint32 {
 
 // entry is what the kernel's facts say of a process, but for what it runs.
 func (f *Filler) entry(key schema.ProcessKey, facts *bpf.ProcessFacts) process.Entry {
-	f.cgroups.add(facts.Cgroup, facts.CgroupLeaf())
 	in := f.namespacesOf(key, facts)
 	return process.Entry{
 		Key:              key,

@@ -85,7 +85,7 @@ func goldenEvents(k *schema.Kind) []event {
 			},
 			parent:      schema.ProcessKey{TGID: 1, Start: 10},
 			credentials: batch.Credentials{CredentialIDs: batch.CredentialIDs{UID: 1000, GID: 1000, EUID: 0, EGID: 1000}, UserName: "root"},
-			cgroup:      batch.Cgroup{ID: 77, Name: "ssh.service"},
+			cgroup:      batch.Cgroup{CgroupIDs: batch.CgroupIDs{V2: 77}, Version: 2, Path: "/system.slice/ssh.service"},
 			rung:        "tp_btf/some_hook",
 		}
 		if k.Options.GetOrigin() == weirv1.Origin_ORIGIN_KERNEL {

@@ -39,7 +39,7 @@ type document struct {
 		Rung   string `json:"rung"`
 		Cgroup struct {
 			ID   uint64 `json:"id"`
-			Name string `json:"name"`
+			Path string `json:"path"`
 		} `json:"cgroup"`
 		Exec    *execDocument    `json:"exec,omitempty"`
 		Network *networkDocument `json:"network,omitempty"`
@@ -104,7 +104,7 @@ func newDocument(b *batch.Batch, row batch.Row) *document {
 	}
 	if n := schema.At(c.GetCgroup(), i); n != 0 {
 		cgroup := cgroupOf(b, n)
-		d.Weir.Cgroup.ID, d.Weir.Cgroup.Name = cgroup.ID, cgroup.Name
+		d.Weir.Cgroup.ID, d.Weir.Cgroup.Path = cgroup.V2, cgroup.Path
 	}
 	if n := uint32(schema.At(c.GetProcess(), i)); n != 0 {
 		d.Process = newProcessDocument(b, n)

@@ -123,7 +123,10 @@ func (g *generator) credentials() batch.Credentials {
 
 func (g *generator) cgroup() batch.Cgroup {
 	n := g.IntN(3)
-	return batch.Cgroup{ID: uint64(n) << 33, Name: fmt.Sprintf("scope-%d", n), ContainerRuntime: "containerd"}
+	return batch.Cgroup{
+		CgroupIDs: batch.CgroupIDs{V2: uint64(n) << 33}, Version: 2, Path: fmt.Sprintf("/a.slice/scope-%d", n), PathCut: n == 1,
+		ContainerRuntime: "containerd", OuterContainerID: "outer", ContainerOwner: uint32(n), Orchestrator: "ecs", Workload: "task",
+	}
 }
 
 func (g *generator) value(c *schema.Column) value {

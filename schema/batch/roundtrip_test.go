@@ -134,10 +134,16 @@ func credentialsOf(b *batch.Batch, index uint32) batch.Credentials {
 func cgroupOf(b *batch.Batch, index uint32) batch.Cgroup {
 	c, i := b.Proto().GetCgroups(), int(index-1)
 	return batch.Cgroup{
-		ID:               schema.At(c.GetId(), i),
-		Name:             string(b.Text(schema.At(c.GetName(), i))),
+		CgroupIDs:        batch.CgroupIDs{V2: schema.At(c.GetId(), i)},
+		Version:          schema.At(c.GetVersion(), i),
+		Path:             string(b.Text(schema.At(c.GetPath(), i))),
+		PathCut:          schema.At(c.GetPathCut(), i),
 		ContainerID:      string(b.Text(schema.At(c.GetContainerId(), i))),
 		ContainerRuntime: string(b.Text(schema.At(c.GetContainerRuntime(), i))),
+		OuterContainerID: string(b.Text(schema.At(c.GetOuterContainerId(), i))),
+		ContainerOwner:   schema.At(c.GetContainerOwner(), i),
+		Orchestrator:     string(b.Text(schema.At(c.GetOrchestrator(), i))),
+		Workload:         string(b.Text(schema.At(c.GetWorkload(), i))),
 	}
 }
 

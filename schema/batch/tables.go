@@ -2,6 +2,7 @@ package batch
 
 import (
 	"net/netip"
+	"strings"
 
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 	"github.com/weirproject/weir/schema"
@@ -37,17 +38,35 @@ type CredentialIDs struct {
 	Effective            uint64 // capabilities
 }
 
-// Cgroup is a control group.
+// Cgroup is where a task is placed, and what that says of its container.
 type Cgroup struct {
-	ID                                  uint64
-	Name, ContainerID, ContainerRuntime string
+	CgroupIDs
+	Version uint32 // of the hierarchy that the rest tells of: 1 or 2
+	Path    string
+	PathCut bool
+
+	ContainerID, ContainerRuntime string
+	OuterContainerID              string
+	ContainerOwner                uint32
+	Orchestrator, Workload        string
+}
+
+// CgroupIDs are what tells placements apart: kernfs ids in the v2 hierarchy and in a v1 hierarchy, 0 is none.
+type CgroupIDs struct{ V2, V1 uint64 }
+
+// id is that of the group which the wire tells of.
+func (c *Cgroup) id() uint64 {
+	if c.Version == 1 {
+		return c.V1
+	}
+	return c.V2
 }
 
 // tables remembers which entries of the shared tables a batch has, and at which index.
 type tables struct {
 	processes   lookup[schema.ProcessKey]
 	credentials lookup[CredentialIDs]
-	cgroups     lookup[uint64]
+	cgroups     lookup[CgroupIDs]
 	rungs       lookup[string]
 }
 
@@ -55,7 +74,7 @@ func newTables() tables {
 	return tables{
 		processes:   newLookup[schema.ProcessKey](),
 		credentials: newLookup[CredentialIDs](),
-		cgroups:     newLookup[uint64](),
+		cgroups:     newLookup[CgroupIDs](),
 		rungs:       newLookup[string](),
 	}
 }
@@ -212,24 +231,31 @@ func (d *Draft) Credentials(c Credentials) uint32 {
 	return index
 }
 
-// FindCgroup returns the index of the entry with this id, if the batch has one.
-func (d *Draft) FindCgroup(id uint64) (uint32, bool) {
-	index, ok := d.tables.cgroups.find(id)
+// FindCgroup returns the index of the entry with these ids, if the batch has one.
+func (d *Draft) FindCgroup(ids CgroupIDs) (uint32, bool) {
+	index, ok := d.tables.cgroups.find(ids)
 	return index, ok
 }
 
 // Cgroup returns the index of c's entry, and adds it where the batch has none.
 func (d *Draft) Cgroup(c Cgroup) uint32 {
-	if index, ok := d.FindCgroup(c.ID); ok {
+	if index, ok := d.FindCgroup(c.CgroupIDs); ok {
 		return index
 	}
 	t := d.plain.Cgroups
-	t.Id = append(t.Id, c.ID)
-	t.Name = append(t.Name, d.Text([]byte(c.Name)))
+	t.Id = append(t.Id, c.id())
+	t.Name = append(t.Name, d.Text([]byte(c.Path[strings.LastIndexByte(c.Path, '/')+1:])))
+	t.Version = append(t.Version, c.Version)
+	t.Path = append(t.Path, d.Text([]byte(c.Path)))
+	t.PathCut = append(t.PathCut, c.PathCut)
 	t.ContainerId = append(t.ContainerId, d.Text([]byte(c.ContainerID)))
 	t.ContainerRuntime = append(t.ContainerRuntime, d.Text([]byte(c.ContainerRuntime)))
+	t.OuterContainerId = append(t.OuterContainerId, d.Text([]byte(c.OuterContainerID)))
+	t.ContainerOwner = append(t.ContainerOwner, c.ContainerOwner)
+	t.Orchestrator = append(t.Orchestrator, d.Text([]byte(c.Orchestrator)))
+	t.Workload = append(t.Workload, d.Text([]byte(c.Workload)))
 	index := uint32(len(t.Id))
-	d.tables.cgroups.add(c.ID, index)
+	d.tables.cgroups.add(c.CgroupIDs, index)
 	return index
 }
 

@@ -139,6 +139,14 @@ type container struct {
 	Runtime string `json:"runtime"`
 }
 
+type cgroup struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Path    string `json:"path"`
+	PathCut bool   `json:"path_cut"`
+	Version int64  `json:"version"`
+}
+
 type cloud struct {
 	Instance id     `json:"instance"`
 	Account  id     `json:"account"`
@@ -154,6 +162,8 @@ type orchestrator struct {
 	Cluster struct {
 		Name string `json:"name"`
 	} `json:"cluster"`
+	Type     string `json:"type,omitempty"`
+	Resource *id    `json:"resource,omitempty"`
 }
 
 type service struct {
@@ -168,7 +178,8 @@ type weir struct {
 	SelfTest   bool                         `json:"self_test,omitempty"`
 	Process    *detail                      `json:"process,omitempty"`
 	Raw        map[string]map[string]string `json:"raw,omitempty"`
-	Cgroup     map[string]string            `json:"cgroup,omitempty"`
+	Cgroup     *cgroup                      `json:"cgroup,omitempty"`
+	Container  map[string]string            `json:"container,omitempty"`
 	Rung       string                       `json:"rung,omitempty"`
 	Attachment id                           `json:"attachment"`
 	Batch      map[string]int64             `json:"batch"`

@@ -69,9 +69,11 @@ func newSample() *sample {
 		UserName:      "root", GroupName: "root",
 	})
 	s.cgroup = s.Cgroup(batch.Cgroup{
-		ID:          1<<60 + 1,
-		Name:        "docker-4d1e.scope",
-		ContainerID: "4d1e", ContainerRuntime: "docker",
+		CgroupIDs: batch.CgroupIDs{V2: 1<<60 + 1, V1: 5},
+		Version:   2, PathCut: true,
+		Path:        "/docker/7a2f/kubepods.slice/kubepods-pod0c5d.slice/cri-containerd-4d1e.scope",
+		ContainerID: "4d1e", ContainerRuntime: "containerd", OuterContainerID: "7a2f", ContainerOwner: 1000,
+		Orchestrator: "kubernetes", Workload: "0c5d",
 	})
 	s.rung = s.Rung("tp_btf/sched_process_exec")
 	return s
@@ -211,18 +213,6 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.Ipv4Mapped = append(g.Ipv4Mapped, true)
 		g.Socket = append(g.Socket, 77)
 		g.ActorIsCloser = append(g.ActorIsCloser, true)
-	},
-	schema.CapabilityCheck: func(s *sample) {
-		s.event(schema.CapabilityCheck)
-		g := s.groups.CapabilityCheck
-		g.Capability = append(g.Capability, 21)
-		g.Refused = append(g.Refused, true)
-		g.Unaudited = append(g.Unaudited, true)
-		g.Setid = append(g.Setid, true)
-		g.OptionsUnknown = append(g.OptionsUnknown, true)
-		g.UserNamespace = append(g.UserNamespace, 4026532100)
-		g.Count = append(g.Count, 5460)
-		g.FirstUs = append(g.FirstUs, 100_000_000)
 	},
 	schema.WeirStarted: func(s *sample) {
 		s.own(schema.WeirStarted)

@@ -296,20 +296,19 @@ type Batch struct {
 	// In place of events: batches of this run that no longer exist.
 	Tombstone *Tombstone `protobuf:"bytes,10,opt,name=tombstone,proto3" json:"tombstone,omitempty"`
 	// Column groups: one a kind, its field number is the kind's number.
-	ProcessExec     *ProcessExec     `protobuf:"bytes,101,opt,name=process_exec,json=processExec,proto3" json:"process_exec,omitempty"`
-	ProcessExit     *ProcessExit     `protobuf:"bytes,102,opt,name=process_exit,json=processExit,proto3" json:"process_exit,omitempty"`
-	ProcessFork     *ProcessFork     `protobuf:"bytes,103,opt,name=process_fork,json=processFork,proto3" json:"process_fork,omitempty"`
-	NetworkConnect  *NetworkConnect  `protobuf:"bytes,201,opt,name=network_connect,json=networkConnect,proto3" json:"network_connect,omitempty"`
-	NetworkListen   *NetworkListen   `protobuf:"bytes,202,opt,name=network_listen,json=networkListen,proto3" json:"network_listen,omitempty"`
-	NetworkClose    *NetworkClose    `protobuf:"bytes,203,opt,name=network_close,json=networkClose,proto3" json:"network_close,omitempty"`
-	CapabilityCheck *CapabilityCheck `protobuf:"bytes,301,opt,name=capability_check,json=capabilityCheck,proto3" json:"capability_check,omitempty"`
-	WeirStarted     *WeirStarted     `protobuf:"bytes,901,opt,name=weir_started,json=weirStarted,proto3" json:"weir_started,omitempty"`
-	WeirStopped     *WeirStopped     `protobuf:"bytes,902,opt,name=weir_stopped,json=weirStopped,proto3" json:"weir_stopped,omitempty"`
-	WeirHeartbeat   *WeirHeartbeat   `protobuf:"bytes,903,opt,name=weir_heartbeat,json=weirHeartbeat,proto3" json:"weir_heartbeat,omitempty"`
-	WeirGap         *WeirGap         `protobuf:"bytes,904,opt,name=weir_gap,json=weirGap,proto3" json:"weir_gap,omitempty"`
-	WeirLoss        *WeirLoss        `protobuf:"bytes,905,opt,name=weir_loss,json=weirLoss,proto3" json:"weir_loss,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	ProcessExec    *ProcessExec    `protobuf:"bytes,101,opt,name=process_exec,json=processExec,proto3" json:"process_exec,omitempty"`
+	ProcessExit    *ProcessExit    `protobuf:"bytes,102,opt,name=process_exit,json=processExit,proto3" json:"process_exit,omitempty"`
+	ProcessFork    *ProcessFork    `protobuf:"bytes,103,opt,name=process_fork,json=processFork,proto3" json:"process_fork,omitempty"`
+	NetworkConnect *NetworkConnect `protobuf:"bytes,201,opt,name=network_connect,json=networkConnect,proto3" json:"network_connect,omitempty"`
+	NetworkListen  *NetworkListen  `protobuf:"bytes,202,opt,name=network_listen,json=networkListen,proto3" json:"network_listen,omitempty"`
+	NetworkClose   *NetworkClose   `protobuf:"bytes,203,opt,name=network_close,json=networkClose,proto3" json:"network_close,omitempty"`
+	WeirStarted    *WeirStarted    `protobuf:"bytes,901,opt,name=weir_started,json=weirStarted,proto3" json:"weir_started,omitempty"`
+	WeirStopped    *WeirStopped    `protobuf:"bytes,902,opt,name=weir_stopped,json=weirStopped,proto3" json:"weir_stopped,omitempty"`
+	WeirHeartbeat  *WeirHeartbeat  `protobuf:"bytes,903,opt,name=weir_heartbeat,json=weirHeartbeat,proto3" json:"weir_heartbeat,omitempty"`
+	WeirGap        *WeirGap        `protobuf:"bytes,904,opt,name=weir_gap,json=weirGap,proto3" json:"weir_gap,omitempty"`
+	WeirLoss       *WeirLoss       `protobuf:"bytes,905,opt,name=weir_loss,json=weirLoss,proto3" json:"weir_loss,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Batch) Reset() {
@@ -450,13 +449,6 @@ func (x *Batch) GetNetworkListen() *NetworkListen {
 func (x *Batch) GetNetworkClose() *NetworkClose {
 	if x != nil {
 		return x.NetworkClose
-	}
-	return nil
-}
-
-func (x *Batch) GetCapabilityCheck() *CapabilityCheck {
-	if x != nil {
-		return x.CapabilityCheck
 	}
 	return nil
 }
@@ -1090,16 +1082,35 @@ func (x *Credentials) GetGroupName() []uint32 {
 // Cgroups is the table of the control groups that the batch's events were made in.
 type Cgroups struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// kernfs id of the group in the v2 hierarchy, or in v1's memory hierarchy where v2 holds no processes.
+	// kernfs id of the group, unique within its hierarchy. It is v2's, unless the task is in v2's root, or v1's names
+	// a container and v2's does not; then it is the group in the v1 hierarchy of the memory controller, or of pids.
 	Id []uint64 `protobuf:"varint,1,rep,packed,name=id,proto3" json:"id,omitempty"`
-	// Last part of the group's path.
+	// Last part of path.
 	Name []uint32 `protobuf:"varint,2,rep,packed,name=name,proto3" json:"name,omitempty"`
-	// The container's id, where the name is one that container runtimes give.
+	// Id of the innermost container whose group, or whose group's part, this is: of the last name in path that has a
+	// form which container runtimes give. Whoever may make groups may give such names: container_owner, and
+	// outer_container_id of a container within another one, tell who could.
 	ContainerId []uint32 `protobuf:"varint,3,rep,packed,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
 	// The runtime that such names come from, such as "docker" or "containerd".
 	ContainerRuntime []uint32 `protobuf:"varint,4,rep,packed,name=container_runtime,json=containerRuntime,proto3" json:"container_runtime,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Version of the hierarchy that the group is in: 1 or 2.
+	Version []uint32 `protobuf:"varint,5,rep,packed,name=version,proto3" json:"version,omitempty"`
+	// The group's path from the root of its hierarchy, whatever cgroup namespace the task is in; none: the root, or not
+	// known.
+	Path []uint32 `protobuf:"varint,6,rep,packed,name=path,proto3" json:"path,omitempty"`
+	// The path goes on below: only 16 parts and some 500 bytes of it are kept, from the root on.
+	PathCut []bool `protobuf:"varint,7,rep,packed,name=path_cut,json=pathCut,proto3" json:"path_cut,omitempty"`
+	// Id of the outermost container, where the innermost is within another one.
+	OuterContainerId []uint32 `protobuf:"varint,8,rep,packed,name=outer_container_id,json=outerContainerId,proto3" json:"outer_container_id,omitempty"`
+	// User id that owns the container's group, or the first one above it that is not root's, and so may have made
+	// it and given it its name; none: root's alone. Rootless containers have one.
+	ContainerOwner []uint32 `protobuf:"varint,9,rep,packed,name=container_owner,json=containerOwner,proto3" json:"container_owner,omitempty"`
+	// What runs the container, where the path tells: "kubernetes" or "ecs".
+	Orchestrator []uint32 `protobuf:"varint,10,rep,packed,name=orchestrator,proto3" json:"orchestrator,omitempty"`
+	// The pod's uid, the ECS task's id.
+	Workload      []uint32 `protobuf:"varint,11,rep,packed,name=workload,proto3" json:"workload,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Cgroups) Reset() {
@@ -1156,6 +1167,55 @@ func (x *Cgroups) GetContainerId() []uint32 {
 func (x *Cgroups) GetContainerRuntime() []uint32 {
 	if x != nil {
 		return x.ContainerRuntime
+	}
+	return nil
+}
+
+func (x *Cgroups) GetVersion() []uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *Cgroups) GetPath() []uint32 {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+func (x *Cgroups) GetPathCut() []bool {
+	if x != nil {
+		return x.PathCut
+	}
+	return nil
+}
+
+func (x *Cgroups) GetOuterContainerId() []uint32 {
+	if x != nil {
+		return x.OuterContainerId
+	}
+	return nil
+}
+
+func (x *Cgroups) GetContainerOwner() []uint32 {
+	if x != nil {
+		return x.ContainerOwner
+	}
+	return nil
+}
+
+func (x *Cgroups) GetOrchestrator() []uint32 {
+	if x != nil {
+		return x.Orchestrator
+	}
+	return nil
+}
+
+func (x *Cgroups) GetWorkload() []uint32 {
+	if x != nil {
+		return x.Workload
 	}
 	return nil
 }
@@ -1485,7 +1545,7 @@ var File_weir_v1_batch_proto protoreflect.FileDescriptor
 
 const file_weir_v1_batch_proto_rawDesc = "" +
 	"\n" +
-	"\x13weir/v1/batch.proto\x12\aweir.v1\x1a\x18weir/v1/capability.proto\x1a\x18weir/v1/enrichment.proto\x1a\x14weir/v1/ledger.proto\x1a\x15weir/v1/network.proto\x1a\x15weir/v1/options.proto\x1a\x15weir/v1/process.proto\x1a\x12weir/v1/self.proto\"\xc6\x01\n" +
+	"\x13weir/v1/batch.proto\x12\aweir.v1\x1a\x18weir/v1/enrichment.proto\x1a\x14weir/v1/ledger.proto\x1a\x15weir/v1/network.proto\x1a\x15weir/v1/options.proto\x1a\x15weir/v1/process.proto\x1a\x12weir/v1/self.proto\"\xc6\x01\n" +
 	"\vSealedBatch\x12$\n" +
 	"\x05codec\x18\x01 \x01(\x0e2\x0e.weir.v1.CodecR\x05codec\x12\x19\n" +
 	"\braw_size\x18\x02 \x01(\rR\arawSize\x12\x14\n" +
@@ -1498,7 +1558,7 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x123\n" +
 	"\n" +
 	"enrichment\x18\x02 \x01(\v2\x13.weir.v1.EnrichmentR\n" +
-	"enrichment\"\x91\t\n" +
+	"enrichment\"\xcb\b\n" +
 	"\x05Batch\x12'\n" +
 	"\x06header\x18\x01 \x01(\v2\x0f.weir.v1.HeaderR\x06header\x123\n" +
 	"\n" +
@@ -1518,8 +1578,7 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\fprocess_fork\x18g \x01(\v2\x14.weir.v1.ProcessForkR\vprocessFork\x12A\n" +
 	"\x0fnetwork_connect\x18\xc9\x01 \x01(\v2\x17.weir.v1.NetworkConnectR\x0enetworkConnect\x12>\n" +
 	"\x0enetwork_listen\x18\xca\x01 \x01(\v2\x16.weir.v1.NetworkListenR\rnetworkListen\x12;\n" +
-	"\rnetwork_close\x18\xcb\x01 \x01(\v2\x15.weir.v1.NetworkCloseR\fnetworkClose\x12D\n" +
-	"\x10capability_check\x18\xad\x02 \x01(\v2\x18.weir.v1.CapabilityCheckR\x0fcapabilityCheck\x128\n" +
+	"\rnetwork_close\x18\xcb\x01 \x01(\v2\x15.weir.v1.NetworkCloseR\fnetworkClose\x128\n" +
 	"\fweir_started\x18\x85\a \x01(\v2\x14.weir.v1.WeirStartedR\vweirStarted\x128\n" +
 	"\fweir_stopped\x18\x86\a \x01(\v2\x14.weir.v1.WeirStoppedR\vweirStopped\x12>\n" +
 	"\x0eweir_heartbeat\x18\x87\a \x01(\v2\x16.weir.v1.WeirHeartbeatR\rweirHeartbeat\x12,\n" +
@@ -1633,7 +1692,7 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\tuser.name\x12\x0factor.user.name\x18\x018\aR\buserName\x126\n" +
 	"\n" +
 	"group_name\x18\a \x03(\rB\x17\xe2\xe0\x18\x13\n" +
-	"\x0fuser.group.name\x18\x01R\tgroupName:\x04\xea\xe0\x18\x00\"\x91\x02\n" +
+	"\x0fuser.group.name\x18\x01R\tgroupName:\x04\xea\xe0\x18\x00\"\xdd\x05\n" +
 	"\aCgroups\x12/\n" +
 	"\x02id\x18\x01 \x03(\x04B\x1f\xe2\xe0\x18\x1b\n" +
 	"\x0eweir.cgroup.id0\x01J\akeywordR\x02id\x12,\n" +
@@ -1642,7 +1701,22 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\fcontainer_id\x18\x03 \x03(\rB#\xe2\xe0\x18\x1f\n" +
 	"\fcontainer.id\x12\rcontainer.uid\x18\x01R\vcontainerId\x12Y\n" +
 	"\x11container_runtime\x18\x04 \x03(\rB,\xe2\xe0\x18(\n" +
-	"\x11container.runtime\x12\x11container.runtime\x18\x01R\x10containerRuntime:\x04\xea\xe0\x18\x00\".\n" +
+	"\x11container.runtime\x12\x11container.runtime\x18\x01R\x10containerRuntime\x123\n" +
+	"\aversion\x18\x05 \x03(\rB\x19\xe2\xe0\x18\x15\n" +
+	"\x13weir.cgroup.versionR\aversion\x12,\n" +
+	"\x04path\x18\x06 \x03(\rB\x18\xe2\xe0\x18\x14\n" +
+	"\x10weir.cgroup.path\x18\x01R\x04path\x125\n" +
+	"\bpath_cut\x18\a \x03(\bB\x1a\xe2\xe0\x18\x16\n" +
+	"\x14weir.cgroup.path_cutR\apathCut\x12M\n" +
+	"\x12outer_container_id\x18\b \x03(\rB\x1f\xe2\xe0\x18\x1b\n" +
+	"\x17weir.container.outer_id\x18\x01R\x10outerContainerId\x12L\n" +
+	"\x0fcontainer_owner\x18\t \x03(\rB#\xe2\xe0\x18\x1f\n" +
+	"\x14weir.container.ownerJ\akeywordR\x0econtainerOwner\x12U\n" +
+	"\forchestrator\x18\n" +
+	" \x03(\rB1\xe2\xe0\x18-\n" +
+	"\x11orchestrator.type\x12\x16container.orchestrator\x18\x01R\forchestrator\x12<\n" +
+	"\bworkload\x18\v \x03(\rB \xe2\xe0\x18\x1c\n" +
+	"\x18orchestrator.resource.id\x18\x01R\bworkload:\x04\xea\xe0\x18\x00\".\n" +
 	"\x05Rungs\x12%\n" +
 	"\x04name\x18\x01 \x03(\rB\x11\xe2\xe0\x18\r\n" +
 	"\tweir.rung\x18\x01R\x04name\"\xca\x03\n" +
@@ -1702,35 +1776,34 @@ func file_weir_v1_batch_proto_rawDescGZIP() []byte {
 var file_weir_v1_batch_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_weir_v1_batch_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_weir_v1_batch_proto_goTypes = []any{
-	(Codec)(0),              // 0: weir.v1.Codec
-	(Knowledge)(0),          // 1: weir.v1.Knowledge
-	(*SealedBatch)(nil),     // 2: weir.v1.SealedBatch
-	(*EnrichedBatch)(nil),   // 3: weir.v1.EnrichedBatch
-	(*Batch)(nil),           // 4: weir.v1.Batch
-	(*Header)(nil),          // 5: weir.v1.Header
-	(*Dictionary)(nil),      // 6: weir.v1.Dictionary
-	(*Processes)(nil),       // 7: weir.v1.Processes
-	(*Credentials)(nil),     // 8: weir.v1.Credentials
-	(*Cgroups)(nil),         // 9: weir.v1.Cgroups
-	(*Rungs)(nil),           // 10: weir.v1.Rungs
-	(*Common)(nil),          // 11: weir.v1.Common
-	(*Group)(nil),           // 12: weir.v1.Group
-	(*Tombstone)(nil),       // 13: weir.v1.Tombstone
-	(*Enrichment)(nil),      // 14: weir.v1.Enrichment
-	(*Ledger)(nil),          // 15: weir.v1.Ledger
-	(*ProcessExec)(nil),     // 16: weir.v1.ProcessExec
-	(*ProcessExit)(nil),     // 17: weir.v1.ProcessExit
-	(*ProcessFork)(nil),     // 18: weir.v1.ProcessFork
-	(*NetworkConnect)(nil),  // 19: weir.v1.NetworkConnect
-	(*NetworkListen)(nil),   // 20: weir.v1.NetworkListen
-	(*NetworkClose)(nil),    // 21: weir.v1.NetworkClose
-	(*CapabilityCheck)(nil), // 22: weir.v1.CapabilityCheck
-	(*WeirStarted)(nil),     // 23: weir.v1.WeirStarted
-	(*WeirStopped)(nil),     // 24: weir.v1.WeirStopped
-	(*WeirHeartbeat)(nil),   // 25: weir.v1.WeirHeartbeat
-	(*WeirGap)(nil),         // 26: weir.v1.WeirGap
-	(*WeirLoss)(nil),        // 27: weir.v1.WeirLoss
-	(Origin)(0),             // 28: weir.v1.Origin
+	(Codec)(0),             // 0: weir.v1.Codec
+	(Knowledge)(0),         // 1: weir.v1.Knowledge
+	(*SealedBatch)(nil),    // 2: weir.v1.SealedBatch
+	(*EnrichedBatch)(nil),  // 3: weir.v1.EnrichedBatch
+	(*Batch)(nil),          // 4: weir.v1.Batch
+	(*Header)(nil),         // 5: weir.v1.Header
+	(*Dictionary)(nil),     // 6: weir.v1.Dictionary
+	(*Processes)(nil),      // 7: weir.v1.Processes
+	(*Credentials)(nil),    // 8: weir.v1.Credentials
+	(*Cgroups)(nil),        // 9: weir.v1.Cgroups
+	(*Rungs)(nil),          // 10: weir.v1.Rungs
+	(*Common)(nil),         // 11: weir.v1.Common
+	(*Group)(nil),          // 12: weir.v1.Group
+	(*Tombstone)(nil),      // 13: weir.v1.Tombstone
+	(*Enrichment)(nil),     // 14: weir.v1.Enrichment
+	(*Ledger)(nil),         // 15: weir.v1.Ledger
+	(*ProcessExec)(nil),    // 16: weir.v1.ProcessExec
+	(*ProcessExit)(nil),    // 17: weir.v1.ProcessExit
+	(*ProcessFork)(nil),    // 18: weir.v1.ProcessFork
+	(*NetworkConnect)(nil), // 19: weir.v1.NetworkConnect
+	(*NetworkListen)(nil),  // 20: weir.v1.NetworkListen
+	(*NetworkClose)(nil),   // 21: weir.v1.NetworkClose
+	(*WeirStarted)(nil),    // 22: weir.v1.WeirStarted
+	(*WeirStopped)(nil),    // 23: weir.v1.WeirStopped
+	(*WeirHeartbeat)(nil),  // 24: weir.v1.WeirHeartbeat
+	(*WeirGap)(nil),        // 25: weir.v1.WeirGap
+	(*WeirLoss)(nil),       // 26: weir.v1.WeirLoss
+	(Origin)(0),            // 27: weir.v1.Origin
 }
 var file_weir_v1_batch_proto_depIdxs = []int32{
 	0,  // 0: weir.v1.SealedBatch.codec:type_name -> weir.v1.Codec
@@ -1751,20 +1824,19 @@ var file_weir_v1_batch_proto_depIdxs = []int32{
 	19, // 15: weir.v1.Batch.network_connect:type_name -> weir.v1.NetworkConnect
 	20, // 16: weir.v1.Batch.network_listen:type_name -> weir.v1.NetworkListen
 	21, // 17: weir.v1.Batch.network_close:type_name -> weir.v1.NetworkClose
-	22, // 18: weir.v1.Batch.capability_check:type_name -> weir.v1.CapabilityCheck
-	23, // 19: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
-	24, // 20: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
-	25, // 21: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
-	26, // 22: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
-	27, // 23: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
-	28, // 24: weir.v1.Header.origin:type_name -> weir.v1.Origin
-	1,  // 25: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
-	12, // 26: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	22, // 18: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
+	23, // 19: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
+	24, // 20: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
+	25, // 21: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
+	26, // 22: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
+	27, // 23: weir.v1.Header.origin:type_name -> weir.v1.Origin
+	1,  // 24: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
+	12, // 25: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_batch_proto_init() }
@@ -1772,7 +1844,6 @@ func file_weir_v1_batch_proto_init() {
 	if File_weir_v1_batch_proto != nil {
 		return
 	}
-	file_weir_v1_capability_proto_init()
 	file_weir_v1_enrichment_proto_init()
 	file_weir_v1_ledger_proto_init()
 	file_weir_v1_network_proto_init()
