@@ -32,7 +32,25 @@ type Rung struct {
 	Kind     Kind
 	Order    int       // within the kind's ladder; 1 is tried first
 	Programs []Program // in the order in which they are attached
-	Lacks    string    // for people: what it cannot tell
+	Lacks    []string  // fields that its events have not, or when
+	Misses   []string  // ways in that it does not see
+}
+
+// Admits reports whether the rung says of itself that it lacks or misses this.
+func (r Rung) Admits(gap string) bool {
+	return slices.Contains(r.Lacks, gap) || slices.Contains(r.Misses, gap)
+}
+
+// Gaps tells in one line what the rung lacks and misses; nothing of one that is whole.
+func (r Rung) Gaps() string {
+	var gaps []string
+	if len(r.Lacks) > 0 {
+		gaps = append(gaps, "lacks "+strings.Join(r.Lacks, "; "))
+	}
+	if len(r.Misses) > 0 {
+		gaps = append(gaps, "misses "+strings.Join(r.Misses, "; "))
+	}
+	return strings.Join(gaps, "; ")
 }
 
 // String returns the rung's hooks, such as "fexit/tcp_v4_connect+tp_btf/inet_sock_set_state".
@@ -55,8 +73,8 @@ func ReadLadders(spec *ebpf.CollectionSpec) (Ladders, error) {
 		if err != nil {
 			return nil, fmt.Errorf("program %s: %w", name, err)
 		}
-		for _, g := range tagged.gives {
-			ladders.add(g, tagged.Program)
+		for _, own := range tagged.parts {
+			ladders.add(own, tagged.Program)
 		}
 	}
 	for _, ladder := range ladders {
@@ -65,28 +83,50 @@ func ReadLadders(spec *ebpf.CollectionSpec) (Ladders, error) {
 	return ladders, nil
 }
 
-func (l Ladders) add(g gift, p Program) {
-	i := slices.IndexFunc(l[g.kind], func(r Rung) bool { return r.Order == g.order })
+func (l Ladders) add(own part, p Program) {
+	i := slices.IndexFunc(l[own.kind], func(r Rung) bool { return r.Order == own.order })
 	if i < 0 {
-		l[g.kind] = append(l[g.kind], Rung{Kind: g.kind, Order: g.order})
-		i = len(l[g.kind]) - 1
+		l[own.kind] = append(l[own.kind], Rung{Kind: own.kind, Order: own.order})
+		i = len(l[own.kind]) - 1
 	}
-	rung := &l[g.kind][i]
+	rung := &l[own.kind][i]
 	rung.Programs = append(rung.Programs, p)
 	slices.SortFunc(rung.Programs, func(a, b Program) int { return cmp.Compare(a.Index, b.Index) })
-	rung.Lacks = strings.TrimPrefix(strings.TrimSuffix(rung.Lacks+"; "+g.lacks, "; "), "; ")
+	rung.Lacks = union(rung.Lacks, own.lacks)
+	rung.Misses = union(rung.Misses, own.misses)
 }
 
-// gift is one kind that a program gives, as the macro GIVES says it.
-type gift struct {
-	kind  Kind
-	order int
-	lacks string
+// items are what stands between semicolons.
+func items(text string) (all []string) {
+	for item := range strings.SplitSeq(text, ";") {
+		if item = strings.TrimSpace(item); item != "" {
+			all = append(all, item)
+		}
+	}
+	return all
+}
+
+func union(all, more []string) []string {
+	for _, one := range more {
+		if !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// part is a program's in one rung, by GIVES and MISSES: a rung's programs say together what it lacks and misses.
+type part struct {
+	kind   Kind
+	order  int
+	given  bool
+	lacks  []string
+	misses []string
 }
 
 type taggedProgram struct {
 	Program
-	gives []gift
+	parts []part
 }
 
 func readProgram(spec *ebpf.ProgramSpec) (taggedProgram, error) {
@@ -105,6 +145,11 @@ func readProgram(spec *ebpf.ProgramSpec) (taggedProgram, error) {
 			return p, fmt.Errorf("tag %q: %w", tag, err)
 		}
 	}
+	for _, own := range p.parts {
+		if !own.given {
+			return p, fmt.Errorf("misses something as rung %d of %s, which it does not give", own.order, own.kind)
+		}
+	}
 	return p, nil
 }
 
@@ -116,19 +161,35 @@ func (p *taggedProgram) read(tag string) error {
 	if err != nil {
 		return err
 	}
+	if word == "takes" {
+		p.Takes = &Signature{name, number}
+		return nil
+	}
+	kind, ok := KindNamed(name)
+	if !ok {
+		return errors.New("enum kind does not have it")
+	}
+	own := p.part(kind, number)
 	switch word {
 	case "gives":
-		kind, ok := KindNamed(name)
-		if !ok {
-			return errors.New("enum kind does not have it")
-		}
-		p.gives = append(p.gives, gift{kind, number, rest})
-	case "takes":
-		p.Takes = &Signature{name, number}
+		own.given = true
+		own.lacks = union(own.lacks, items(rest))
+	case "misses":
+		own.misses = append(own.misses, rest)
 	default:
-		return errors.New("is none of gives and takes")
+		return errors.New("is none of gives, misses and takes")
 	}
 	return nil
+}
+
+// part returns the program's part in a rung.
+func (p *taggedProgram) part(kind Kind, order int) *part {
+	i := slices.IndexFunc(p.parts, func(own part) bool { return own.kind == kind && own.order == order })
+	if i < 0 {
+		i = len(p.parts)
+		p.parts = append(p.parts, part{kind: kind, order: order})
+	}
+	return &p.parts[i]
 }
 
 // A SignatureError says that a hook of this kernel is not the one that a program is for.

@@ -4,9 +4,13 @@
 #define WEIR_LADDER_H
 
 /* The program is part of this rung of the kind's ladder: 1 is tried first. All programs that name the same
- * rung are needed. lacks tells for people what the rung cannot tell.
+ * rung are needed. lacks names the fields that its events have not, or when they have them not; "; " stands between
+ * two. collector/attach tries each, on every kernel: trials_test.go.
  */
 #define GIVES(kind, rung, lacks) __attribute__((btf_decl_tag("gives:" kind ":" #rung ":" lacks)))
+
+/* A way in that the rung does not see: no event comes of it. Tried as what it lacks is. */
+#define MISSES(kind, rung, way) __attribute__((btf_decl_tag("misses:" kind ":" #rung ":" way)))
 
 /* The hook's function or tracepoint has to take so many arguments: a wrong signature may load and read garbage. */
 #define TAKES(hook, arguments) __attribute__((btf_decl_tag("takes:" hook ":" #arguments)))

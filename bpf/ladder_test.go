@@ -83,17 +83,39 @@ func TestEveryProgramHasAPlace(t *testing.T) {
 	}
 }
 
-func TestAnIncompleteRungSaysWhatItLacks(t *testing.T) {
-	all := ladders(t)
-	for kind, order := range map[Kind]int{KindNetworkConnect: 2, KindNetworkListen: 2} {
-		if all[kind][order-1].Lacks == "" || all[kind][0].Lacks != "" {
-			t.Errorf("%s: rung 1 lacks %q, rung %d %q", kind, all[kind][0].Lacks, order, all[kind][order-1].Lacks)
+func TestAnIncompleteRungSaysWhatItLacksAndMisses(t *testing.T) {
+	connect := ladders(t)[KindNetworkConnect]
+	if gaps := connect[0].Gaps(); gaps != "" {
+		t.Errorf("the best rung %s", gaps)
+	}
+	worst := connect[len(connect)-1]
+	for _, gap := range []string{"errno where no port was free", "connect without a route"} {
+		if !worst.Admits(gap) || connect[0].Admits(gap) {
+			t.Errorf("%q: rung 1 has %q, rung %d %q", gap, connect[0].Gaps(), worst.Order, worst.Gaps())
 		}
 	}
 }
 
+func TestARungsProgramsSayTogetherWhatItLacks(t *testing.T) {
+	l := Ladders{}
+	for i, tags := range [][]string{{"gives:process.exec:1:a; b", "misses:process.exec:1:c, d"}, {"misses:process.exec:1:e", "gives:process.exec:1:b"}} {
+		p := taggedProgram{Program: Program{Index: uint16(i)}}
+		for _, tag := range tags {
+			if err := p.read(tag); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, own := range p.parts {
+			l.add(own, p.Program)
+		}
+	}
+	if got, want := l[KindProcessExec][0].Gaps(), "lacks a; b; misses c, d; e"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestTagsThatSayNothingAreRefused(t *testing.T) {
-	for _, tag := range []string{"", "gives", "gives:process.exec", "gives:process.dance:1:", "gives:process.exec:one:", "takes:hook:", "needs:hook:1"} {
+	for _, tag := range []string{"", "gives", "gives:process.exec", "gives:process.dance:1:", "gives:process.exec:one:", "takes:hook:", "needs:hook:1", "misses:process.dance:1:way"} {
 		var p taggedProgram
 		if err := p.read(tag); err == nil {
 			t.Errorf("%q was read as %+v", tag, p)

@@ -51,8 +51,9 @@ static __always_inline int on_state(enum reads reads, enum program program, cons
 
 SEC("tp_btf/inet_sock_set_state")
 GIVES("network.connect", 1, "")
-GIVES("network.connect", 2, "failures before the SYN leaves: no route is not seen, no free port has no errno")
-GIVES("network.listen", 2, "port of a listen without bind; also tells a listen that then fails")
+GIVES("network.connect", 2, "errno where no port was free")
+MISSES("network.connect", 2, "connect without a route")
+GIVES("network.listen", 2, "port without bind; result: a listen that then fails is told too")
 GIVES("network.close", 1, "")
 TAKES("inet_sock_set_state", 3)
 int BPF_PROG(network__inet_sock_set_state, const struct sock *sk, int oldstate, int newstate)
@@ -61,8 +62,9 @@ int BPF_PROG(network__inet_sock_set_state, const struct sock *sk, int oldstate, 
 }
 
 SEC("raw_tp/inet_sock_set_state")
-GIVES("network.connect", 3, "failures before the SYN leaves: no route is not seen, no free port has no errno")
-GIVES("network.listen", 3, "port of a listen without bind; also tells a listen that then fails")
+GIVES("network.connect", 3, "errno where no port was free")
+MISSES("network.connect", 3, "connect without a route")
+GIVES("network.listen", 3, "port without bind; result: a listen that then fails is told too")
 GIVES("network.close", 2, "")
 int BPF_PROG(network__inet_sock_set_state_raw, const struct sock *sk, int oldstate, int newstate)
 {

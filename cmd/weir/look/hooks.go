@@ -31,7 +31,7 @@ func PrintCoverage(env cli.Env, coverage []attach.Coverage) error {
 		cli.Column{Title: "KIND", Width: 16},
 		cli.Column{Title: "STATE", Width: 8},
 		cli.Column{Title: "RUNG", Width: 58},
-		cli.Column{Title: "LACKS, OR NEEDS", Width: 40},
+		cli.Column{Title: "LACKS, MISSES, OR NEEDS", Width: 40},
 	)
 	if err := table.Header(); err != nil {
 		return err
@@ -42,11 +42,11 @@ func PrintCoverage(env cli.Env, coverage []attach.Coverage) error {
 				return err
 			}
 		}
-		state, rung, lacks := "missing", "", "no rung holds on this kernel"
+		state, rung, gaps := "missing", "", "no rung holds on this kernel"
 		if c.Rung != nil {
-			state, rung, lacks = "in use", c.Rung.String(), c.Rung.Lacks
+			state, rung, gaps = "in use", c.Rung.String(), c.Rung.Gaps()
 		}
-		if err := table.Row(c.Kind.String(), state, rung, lacks); err != nil {
+		if err := table.Row(c.Kind.String(), state, rung, gaps); err != nil {
 			return err
 		}
 	}
