@@ -31,6 +31,9 @@ type Config struct {
 	BPFFS string
 	// Log is told where pins are not as they should be.
 	Log *slog.Logger
+
+	// ladders are tests' own, for rungs that this kernel does not need; nil: the object's.
+	ladders bpf.Ladders
 }
 
 // Default wants every kind.

@@ -99,60 +99,6 @@ func TestConnectToItselfIsOneConnect(t *testing.T) {
 	}
 }
 
-// In a network namespace of its own a machine has no route to anywhere.
-func TestConnectWithoutARouteIsSeenWhereTheRungCan(t *testing.T) {
-	w := watchShared(t)
-	inNewNetwork(t, func() {
-		for network, address := range map[string]string{"tcp4": "192.0.2.1:80", "tcp6": "[2001:db8::1]:80"} {
-			if err := plainConnect(network, netip.MustParseAddrPort(address)); err == nil {
-				t.Errorf("connected to %s", address)
-			}
-		}
-	})
-	if w.rungOf(bpf.KindNetworkConnect).Lacks != "" {
-		if got := w.myConnects(); len(got) != 0 {
-			t.Errorf("%+v", got)
-		}
-		return
-	}
-	for _, address := range []string{"192.0.2.1:80", "[2001:db8::1]:80"} {
-		got := w.connectTo(netip.MustParseAddrPort(address))
-		if !byMe(got.Head.Actor) || (got.Error != uint32(unix.ENETUNREACH) && got.Error != uint32(unix.EADDRNOTAVAIL)) {
-			t.Errorf("%s: %+v", address, got)
-		}
-	}
-}
-
-// Two sockets of one port cannot both reach the same end: SYN_SENT is taken back before a SYN leaves.
-func TestConnectWithoutAFreePortIsOneEvent(t *testing.T) {
-	w := watchShared(t)
-	l := listen(t, "tcp4", "127.0.0.1:0")
-	remote := end(l.Addr())
-	first, port := boundSocket(t, 0)
-	defer unix.Close(first)
-	second, _ := boundSocket(t, port)
-	defer unix.Close(second)
-	to := &unix.SockaddrInet4{Addr: remote.Addr().As4(), Port: int(remote.Port())}
-	if err := unix.Connect(first, to); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Connect(second, to); err != unix.EADDRNOTAVAIL {
-		t.Fatalf("connect = %v, want EADDRNOTAVAIL", err)
-	}
-	want := bpf.ConnectSample{FailedUnknown: 1}
-	if w.rungOf(bpf.KindNetworkConnect).Lacks == "" {
-		want = bpf.ConnectSample{Error: uint32(unix.EADDRNOTAVAIL)}
-	}
-	events := w.myConnects()
-	if len(events) != 2 {
-		t.Fatalf("%d events, want 2: %+v", len(events), events)
-	}
-	got := events[1]
-	if got.Error != want.Error || got.FailedUnknown != want.FailedUnknown || got.Connection.RemoteEnd() != remote {
-		t.Errorf("%+v", got)
-	}
-}
-
 // Whoever opens more connections than are remembered does not take away who opened the others.
 func TestConnectNamesItsProcessHoweverManyAreOpen(t *testing.T) {
 	cfg := Default()

@@ -75,6 +75,12 @@ func watch(t *testing.T, cfg Config) *watcher {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return w.of(t)
+}
+
+// of makes the watcher the test's own.
+func (w *watcher) of(t *testing.T) *watcher {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := errors.Join(w.reader.Close(), w.Close()); err != nil {
 			t.Error(err)

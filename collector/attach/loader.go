@@ -42,9 +42,11 @@ func newLoader(cfg Config, kernel *btf.Spec, kept *pins) (*loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	ladders, err := bpf.ReadLadders(spec)
-	if err != nil {
-		return nil, err
+	ladders := cfg.ladders
+	if ladders == nil {
+		if ladders, err = bpf.ReadLadders(spec); err != nil {
+			return nil, err
+		}
 	}
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, &Refused{Rung: "every rung", Need: needRoot, Err: err}

@@ -24,6 +24,9 @@ func (r *Refused) Unwrap() error { return r.Err }
 
 const needRoot = "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (run as root)"
 
+// otherKernel is what is needed where nothing better is known, as where the verifier refuses a program.
+const otherKernel = "another kernel"
+
 // notSupported is the kernel's own ENOTSUPP, which user space has no name for.
 const notSupported = unix.Errno(524)
 
@@ -52,7 +55,7 @@ func needed(rung string, err error) string {
 	case errors.Is(err, os.ErrNotExist):
 		return "a kernel that has this hook"
 	}
-	return "another kernel"
+	return otherKernel
 }
 
 // lockedDown reports whether the kernel keeps its memory from everyone, and so from programs.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"syscall"
 )
 
 // machine is one that QEMU makes of software alone, with one CPU: two take as long, and the other core with them.
@@ -38,6 +39,7 @@ func (m machine) run(ctx context.Context, kernel, initrd string, args []string) 
 		"-no-reboot", "-kernel", kernel, "-initrd", initrd, "-append", line,
 	}, m.options...)...)
 	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that go test ends cleans up nothing
 	err = cmd.Run()
 	if ctx.Err() != nil {
 		err = errors.Join(context.Cause(ctx), err)

@@ -67,7 +67,7 @@ func cell(r *bpf.Rung) string {
 	switch {
 	case r == nil:
 		return "none"
-	case r.Lacks != "":
+	case r.Gaps() != "":
 		return fmt.Sprintf("%d, lacks some", r.Order)
 	}
 	return fmt.Sprint(r.Order)
@@ -95,7 +95,7 @@ func kindOf(kind bpf.Kind, k column) survey.Kind {
 // ladderTable is one kind's rungs, with the kernels that took them.
 func ladderTable(ladder []bpf.Rung, kind bpf.Kind, kernels []column) string {
 	var out strings.Builder
-	out.WriteString("| rung | hooks | lacks | taken by |\n|---|---|---|---|\n")
+	out.WriteString("| rung | hooks | fields missing | ways missed | in use on |\n|---|---|---|---|---|\n")
 	for _, r := range ladder {
 		var takers []string
 		for _, k := range kernels {
@@ -103,10 +103,12 @@ func ladderTable(ladder []bpf.Rung, kind bpf.Kind, kernels []column) string {
 				takers = append(takers, k.name)
 			}
 		}
-		fmt.Fprintf(&out, "| %d | %s | %s | %s |\n", r.Order, hooks(r), r.Lacks, strings.Join(takers, ", "))
+		fmt.Fprintf(&out, "| %d | %s | %s | %s | %s |\n", r.Order, hooks(r), list(r.Lacks), list(r.Misses), list(takers))
 	}
 	return out.String()
 }
+
+func list(items []string) string { return strings.Join(items, "; ") }
 
 func hooks(r bpf.Rung) string { return "`" + strings.ReplaceAll(r.String(), "+", "` `") + "`" }
 
@@ -131,12 +133,12 @@ func refusals(kind bpf.Kind, kernels []column) string {
 
 func hostTable(ladders bpf.Ladders, host column) string {
 	var out strings.Builder
-	out.WriteString("| kind | rung | hooks | lacks |\n|---|---|---|---|\n")
+	out.WriteString("| kind | rung | hooks | fields missing | ways missed |\n|---|---|---|---|---|\n")
 	for _, kind := range bpf.Kinds() {
 		if r := rungOf(ladders, kind, host); r != nil {
-			fmt.Fprintf(&out, "| %s | %d | %s | %s |\n", kind, r.Order, hooks(*r), r.Lacks)
+			fmt.Fprintf(&out, "| %s | %d | %s | %s | %s |\n", kind, r.Order, hooks(*r), list(r.Lacks), list(r.Misses))
 		} else {
-			fmt.Fprintf(&out, "| %s | none | | |\n", kind)
+			fmt.Fprintf(&out, "| %s | none | | | |\n", kind)
 		}
 	}
 	for _, kind := range bpf.Kinds() {

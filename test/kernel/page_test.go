@@ -12,7 +12,7 @@ func TestThePageTellsWhichKernelsTookARungAndWhyOthersDidNot(t *testing.T) {
 	const kind = bpf.KindNetworkConnect
 	ladders := bpf.Ladders{kind: {
 		{Kind: kind, Order: 1, Programs: []bpf.Program{{Hook: "fexit/a"}, {Hook: "tp_btf/b"}}},
-		{Kind: kind, Order: 2, Programs: []bpf.Program{{Hook: "tp_btf/b"}}, Lacks: "errno"},
+		{Kind: kind, Order: 2, Programs: []bpf.Program{{Hook: "tp_btf/b"}}, Lacks: []string{"errno", "port"}, Misses: []string{"a way"}},
 	}}
 	kinds := func(rung int, refused ...string) survey.Survey {
 		return survey.Survey{Kinds: []survey.Kind{{Name: kind.String(), Rung: rung, Refused: refused}}}
@@ -22,11 +22,11 @@ func TestThePageTellsWhichKernelsTookARungAndWhyOthersDidNot(t *testing.T) {
 	for _, want := range []string{
 		"| kind | old | older | new |\n",
 		"| [network.connect](#networkconnect) | 2, lacks some | none | 1 |\n",
-		"| 1 | `fexit/a` `tp_btf/b` |  | new |\n",
-		"| 2 | `tp_btf/b` | errno | old |\n",
+		"| 1 | `fexit/a` `tp_btf/b` |  |  | new |\n",
+		"| 2 | `tp_btf/b` | errno; port | a way | old |\n",
 		"Refused by old, older: no fexit.\n\nRefused by older: no b.\n",
 		hostHead + "9.9\n",
-		"| network.connect | 2 | `tp_btf/b` | errno |\n",
+		"| network.connect | 2 | `tp_btf/b` | errno; port | a way |\n",
 		"Refused by 9.9: EPERM.\n",
 	} {
 		if !strings.Contains(got, want) {
