@@ -101,18 +101,6 @@ func (w *watcher) rungOf(kind bpf.Kind) *bpf.Rung {
 	return nil
 }
 
-// myConnects returns what this process's connects have come to.
-func (w *watcher) myConnects() (mine []bpf.ConnectSample) {
-	w.Helper()
-	w.drain()
-	for _, s := range w.seen.connects {
-		if byMe(s.Head.Actor) {
-			mine = append(mine, s)
-		}
-	}
-	return mine
-}
-
 func boundSocket(t *testing.T, port int) (fd, bound int) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
