@@ -22,7 +22,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -36,13 +35,14 @@ const pause = time.Millisecond
 // Reader reads one ring buffer. Read is for one goroutine; Release, Pending and Close may be called by
 // others at the same time.
 type Reader struct {
-	file *os.File // a duplicate of the map's descriptor, in the runtime's poller
-	conn syscall.RawConn
-	woke time.Time // when Read last stopped waiting
+	fd     int // a duplicate of the map's descriptor
+	waiter *waiter
+	woke   time.Time // when Read was last woken
 
 	read     atomic.Uint64 // released <= read <= produced
 	released atomic.Uint64 // what the kernel sees as the consumer's position
 
+	closing atomic.Bool // Close was called
 	reading sync.Mutex // held by Read, so that Close unmaps behind it
 	mapped  sync.Mutex // guards the mapping against Release and Pending after Close
 	ring    *mapping   // nil once closed
@@ -67,25 +67,15 @@ func Open(m *ebpf.Map) (*Reader, error) {
 
 // open takes fd over.
 func open(fd, size int) (*Reader, error) {
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return nil, errors.Join(err, unix.Close(fd))
-	}
-	// A non-blocking descriptor goes into the runtime's poller, which registers it edge-triggered. That
-	// is what is needed: to a level-triggered one the ring is ready for as long as anything is unreleased.
-	file := os.NewFile(uintptr(fd), "ring")
-	conn, err := file.SyscallConn()
+	waiter, err := newWaiter(fd)
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	// Fails where the descriptor could not be put into the poller: then nothing would end a wait.
-	if err := file.SetReadDeadline(time.Time{}); err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, errors.Join(err, unix.Close(fd))
 	}
 	ring, err := mapRing(fd, size)
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, errors.Join(err, waiter.close(), unix.Close(fd))
 	}
-	r := &Reader{file: file, conn: conn, ring: ring}
+	r := &Reader{fd: fd, waiter: waiter, ring: ring}
 	start := ring.consumer.Load()
 	if err := ring.check(start, ring.producer.Load()); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -109,7 +99,7 @@ func (r *Reader) Read(ctx context.Context, wait time.Duration, each func(sample 
 	if wait > 0 {
 		err = r.await(ctx, wait)
 	}
-	if r.ring == nil || errors.Is(err, os.ErrClosed) {
+	if r.ring == nil || r.closing.Load() {
 		return 0, r.read.Load(), os.ErrClosed
 	}
 	if err != nil {
@@ -125,27 +115,27 @@ func (r *Reader) Read(ctx context.Context, wait time.Duration, each func(sample 
 }
 
 func (r *Reader) await(ctx context.Context, wait time.Duration) error {
-	time.Sleep(min(wait, pause-time.Since(r.woke)))
-	if err := r.file.SetReadDeadline(time.Now().Add(wait)); err != nil {
-		return err
+	if left := min(wait, pause-time.Since(r.woke)); left > 0 {
+		time.Sleep(left)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = r.file.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	called := false
-	err := r.conn.Read(func(uintptr) bool {
-		if called {
-			return true // the kernel asked for a wakeup
-		}
-		called = true
-		// A wakeup that came while nobody waited is forgotten. It does not matter: either so much is
-		// unread that we do not wait at all, or the next sample brings the next wakeup, or the deadline.
-		return r.ring == nil || r.ring.producer.Load()-r.read.Load() >= r.ring.size()/4
-	})
-	r.woke = time.Now()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if r.waitsForNothing() {
 		return nil
 	}
+	stop := context.AfterFunc(ctx, r.waiter.interrupt)
+	defer stop()
+	woken, err := r.waiter.wait(wait)
+	if woken {
+		r.woke = time.Now()
+	}
 	return err
+}
+
+// waitsForNothing reports whether so much is unread that the kernel has asked for a wakeup already, or that the
+// reader is closed.
+func (r *Reader) waitsForNothing() bool {
+	r.mapped.Lock()
+	defer r.mapped.Unlock()
+	return r.ring == nil || r.ring.producer.Load()-r.read.Load() >= r.ring.size()/4
 }
 
 // Release gives what lies before pos back to the kernel. A position that was released before changes
@@ -180,15 +170,15 @@ func (r *Reader) Pending() uint64 {
 // Close ends a Read that waits, and unmaps the ring: no sample is valid any more. What was not released
 // stays in the ring for the next reader, for as long as the map lives.
 func (r *Reader) Close() error {
-	err := r.file.Close()
+	if r.closing.Swap(true) {
+		return nil
+	}
+	r.waiter.interrupt()
 	r.reading.Lock()
 	defer r.reading.Unlock()
 	r.mapped.Lock()
 	defer r.mapped.Unlock()
-	if r.ring == nil {
-		return nil
-	}
-	err = errors.Join(err, r.ring.unmap())
+	err := errors.Join(r.waiter.close(), r.ring.unmap(), unix.Close(r.fd))
 	r.ring = nil
 	return err
 }
