@@ -134,9 +134,18 @@ static __always_inline int ended(struct program_counters *c, enum kind kind, enu
 	return 0;
 }
 
+/* The reader sets it when nothing has come for a while and it will look seldom; who sends next wakes it. Set while a
+ * program is past this question, it may stay unnoticed until the next sample: the reader looks after a second.
+ */
+__u32 reader_dozes;
+
 /* A wakeup is the cost of an event: the reader is woken when much waits, and looks by itself now and then. */
 static __always_inline __u64 wakeup(void)
 {
+	if (*(volatile __u32 *)&reader_dozes) {
+		reader_dozes = 0;
+		return BPF_RB_FORCE_WAKEUP;
+	}
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < wakeup_bytes ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
 }
 

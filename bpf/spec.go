@@ -18,6 +18,8 @@ const (
 	VarGiven    = objectVarGiven    // Given
 	VarEpoch    = objectVarEpoch    // of what programs remember of sockets: a uint32
 
+	VarReaderDozes = objectVarReaderDozes // a uint32: not 0, and the next sample wakes the reader
+
 	// ProgramSeed is the task iterator's program, which is in no ladder.
 	ProgramSeed = objectProgProcessIterTask
 )

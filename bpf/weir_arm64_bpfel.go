@@ -343,6 +343,7 @@ const (
 	objectVarEpoch                        = "epoch"
 	objectVarGiven                        = "given"
 	objectVarPageBytes                    = "page_bytes"
+	objectVarReaderDozes                  = "reader_dozes"
 	objectVarShareBytes                   = "share_bytes"
 	objectVarShares                       = "shares"
 	objectVarStorageInUse                 = "storage_in_use"
@@ -432,6 +433,7 @@ type objectVariableSpecs struct {
 	Epoch            *ebpf.VariableSpec `ebpf:"epoch"`
 	Given            *ebpf.VariableSpec `ebpf:"given"`
 	PageBytes        *ebpf.VariableSpec `ebpf:"page_bytes"`
+	ReaderDozes      *ebpf.VariableSpec `ebpf:"reader_dozes"`
 	ShareBytes       *ebpf.VariableSpec `ebpf:"share_bytes"`
 	Shares           *ebpf.VariableSpec `ebpf:"shares"`
 	StorageInUse     *ebpf.VariableSpec `ebpf:"storage_in_use"`
@@ -495,6 +497,7 @@ type objectVariables struct {
 	Epoch            *ebpf.Variable `ebpf:"epoch"`
 	Given            *ebpf.Variable `ebpf:"given"`
 	PageBytes        *ebpf.Variable `ebpf:"page_bytes"`
+	ReaderDozes      *ebpf.Variable `ebpf:"reader_dozes"`
 	ShareBytes       *ebpf.Variable `ebpf:"share_bytes"`
 	Shares           *ebpf.Variable `ebpf:"shares"`
 	StorageInUse     *ebpf.Variable `ebpf:"storage_in_use"`

@@ -264,6 +264,7 @@ func (c *Collector) newLoop() (*loop, error) {
 		metrics:   metrics,
 		save:      c.hooks.SetProgress,
 		release:   c.ring.Release,
+		doze:      c.hooks.Doze,
 		previous:  c.previous(),
 		givenUp:   givenUp,
 		stored:    before,

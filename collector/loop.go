@@ -19,9 +19,13 @@ import (
 	"github.com/weirproject/weir/schema/batch"
 )
 
-// readInterval is how long a sample may lie in the ring before the loop looks for itself: ten wakeups a
-// second on a quiet host.
-const readInterval = 100 * time.Millisecond
+// readInterval is how long a sample may lie in the ring before the loop looks for itself. Where so many reads in a row
+// found nothing, the loop dozes: then the next sample wakes it, or dozeInterval ends.
+const (
+	readInterval = 100 * time.Millisecond
+	dozeAfter    = 3
+	dozeInterval = time.Second
+)
 
 // diskRetry is how often a full disk is tried again.
 const diskRetry = time.Second
@@ -43,6 +47,7 @@ type loop struct {
 	metrics   *metrics
 	save      func(progress []byte) error
 	release   func(position uint64)
+	doze      func() error
 	previous  []byte            // hash of the last batch of the run before
 	givenUp   map[string]uint64 // samples of attachments that New has given up, by kind
 
@@ -50,6 +55,7 @@ type loop struct {
 	covered uint64 // position in the ring up to which runs before have batched
 	read    uint64 // position behind the last sample that was taken
 
+	empty int // reads in a row that found nothing
 	began time.Time
 	now   schema.BootTime // at the begin of the step
 	beat  time.Time       // when the next heartbeat is due
@@ -66,11 +72,30 @@ func (l *loop) run(ctx context.Context) error {
 		return err
 	}
 	for ctx.Err() == nil {
-		if err := l.step(ctx, readInterval); err != nil {
+		wait, err := l.interval()
+		if err != nil {
+			return err
+		}
+		if err := l.step(ctx, wait); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// interval says how long to wait for samples. What came before the kernel knew of the doze wakes nobody: it is looked
+// for first.
+func (l *loop) interval() (time.Duration, error) {
+	if l.empty < dozeAfter || !l.draft.Empty() {
+		return readInterval, nil
+	}
+	if err := l.doze(); err != nil {
+		return 0, err
+	}
+	if l.ring.Pending() > 0 {
+		return readInterval, nil
+	}
+	return dozeInterval, nil
 }
 
 // drain takes what the detached hooks left in the ring, and closes the run.
@@ -86,11 +111,14 @@ func (l *loop) drain(ctx context.Context, reason string) error {
 func (l *loop) step(ctx context.Context, wait time.Duration) error {
 	l.now = host.Now()
 	l.filler.SetTime(time.Now())
-	_, end, err := l.ring.Read(ctx, l.untilDue(wait), func(sample []byte, end uint64) { l.sample(ctx, sample, end) })
+	n, end, err := l.ring.Read(ctx, l.untilDue(wait), func(sample []byte, end uint64) { l.sample(ctx, sample, end) })
 	if err := errors.Join(l.err, err); err != nil {
 		return err
 	}
 	l.read = end
+	if l.empty++; n > 0 {
+		l.empty = 0
+	}
 	now := host.Now()
 	l.table.Expire(now)
 	switch {

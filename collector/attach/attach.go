@@ -138,6 +138,15 @@ func (a *Attachment) Programs() []bpf.Program {
 // Ring is the ring buffer that samples come through. It stays the attachment's own.
 func (a *Attachment) Ring() *ebpf.Map { return a.objects.Maps[bpf.MapRing] }
 
+// Doze has the next sample wake the ring's reader, who therefore need not look often. Once in a while that fails: it
+// has to look all the same.
+func (a *Attachment) Doze() error {
+	if err := a.objects.Variables[bpf.VarReaderDozes].Set(uint32(1)); err != nil {
+		return fmt.Errorf("doze: %w", err)
+	}
+	return nil
+}
+
 // Detach takes the programs off their hooks, and returns when none of them tells anything more: the outcomes
 // stand still from then on, and the ring gets nothing new. A program whose link was pinned may still run for a
 // moment, and counts as ignored.

@@ -43,9 +43,9 @@ type Reader struct {
 	released atomic.Uint64 // what the kernel sees as the consumer's position
 
 	closing atomic.Bool // Close was called
-	reading sync.Mutex // held by Read, so that Close unmaps behind it
-	mapped  sync.Mutex // guards the mapping against Release and Pending after Close
-	ring    *mapping   // nil once closed
+	reading sync.Mutex  // held by Read, so that Close unmaps behind it
+	mapped  sync.Mutex  // guards the mapping against Release and Pending after Close
+	ring    *mapping    // nil once closed
 }
 
 // Open maps the ring buffer m, which stays the caller's, and begins at the position that the reader before
