@@ -3,8 +3,10 @@ package attach
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
+	"github.com/cilium/ebpf/btf"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
@@ -99,27 +101,43 @@ func TestConnectToItselfIsOneConnect(t *testing.T) {
 	}
 }
 
-// Whoever opens more connections than are remembered does not take away who opened the others.
+// Whoever opens more connections than are remembered does not take away who opened the others. Before 5.11 it does, and
+// takes away no event: their own storage is out of the programs' reach.
 func TestConnectNamesItsProcessHoweverManyAreOpen(t *testing.T) {
 	cfg := Default()
 	cfg.Sockets = 2
 	w := watch(t, cfg)
 	l := listen(t, "tcp4", "127.0.0.1:0")
-	var clients []net.Conn
+	var pairs [][2]net.Conn
 	for range 10 {
-		client, err := net.Dial("tcp4", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		clients = append(clients, client)
+		pairs = append(pairs, connected(t, "tcp4", l))
 	}
-	for i, client := range clients {
-		connected := w.connectFrom(end(client.LocalAddr()))
+	named := 0
+	for _, pair := range pairs {
+		client, server := pair[0], pair[1]
+		opened := w.connectFrom(end(client.LocalAddr()))
 		client.Close()
+		server.Close()
 		closed := w.closeOf(end(client.LocalAddr()), end(client.RemoteAddr()))
-		if !byMe(connected.Head.Actor) || !byMe(closed.Head.Actor) || closed.ActorIsCloser != 0 || closed.Connection.Socket != connected.Connection.Socket {
-			t.Errorf("%d: connect %+v\nclose %+v", i, connected, closed)
+		if byMe(opened.Head.Actor) && byMe(closed.Head.Actor) && closed.ActorIsCloser == 0 && closed.Connection.Socket == opened.Connection.Socket {
+			named++
 		}
 	}
+	if named != len(pairs) && reachesSocketStorage(t) {
+		t.Errorf("%d of %d connections have their process", named, len(pairs))
+	}
+}
+
+// reachesSocketStorage is has_socket_storage of compat.h.
+func reachesSocketStorage(t *testing.T) bool {
+	t.Helper()
+	kernel, err := kernelTypes(Default().BTF)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var helpers *btf.Enum
+	if err := kernel.TypeByName("bpf_func_id", &helpers); err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(helpers.Values, func(v btf.EnumValue) bool { return v.Name == "BPF_FUNC_get_current_task_btf" })
 }

@@ -60,17 +60,27 @@ func byMe(a bpf.Actor) bool {
 	return a.Key.Tgid == uint32(os.Getpid()) && a.Key.StartNs > 0 && a.Tid > 0
 }
 
-// exchange sends 5 bytes and gets 7, and closes both ends, the client's first.
-func exchange(t *testing.T, network string, l *net.TCPListener) (local, remote netip.AddrPort) {
+// connected returns both ends of a new connection: the client's, and the server's.
+func connected(t *testing.T, network string, l *net.TCPListener) [2]net.Conn {
 	t.Helper()
 	client, err := net.Dial(network, l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { client.Close() })
 	server, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { server.Close() })
+	return [2]net.Conn{client, server}
+}
+
+// exchange sends 5 bytes and gets 7, and closes both ends, the client's first.
+func exchange(t *testing.T, network string, l *net.TCPListener) (local, remote netip.AddrPort) {
+	t.Helper()
+	pair := connected(t, network, l)
+	client, server := pair[0], pair[1]
 	for _, step := range []struct {
 		from, to net.Conn
 		text     string
