@@ -15,6 +15,8 @@ type Handler interface {
 	Connect(*ConnectSample)
 	Listen(*ListenSample)
 	Close(*CloseSample)
+	// Check takes capability.check: the first of a key, or what was counted by it.
+	Check(*CountSample)
 	// Process takes a process that the task iterator found: no event.
 	Process(*ProcessSample)
 }
@@ -43,13 +45,14 @@ func Dispatch(raw []byte, h Handler) error {
 
 // byKind says of each kind what its samples are made of, and who takes them.
 var byKind = [kindCount]sampleType{
-	KindNone:           taken(Handler.Process),
-	KindProcessFork:    taken(Handler.Fork),
-	KindProcessExec:    taken(Handler.Exec),
-	KindProcessExit:    taken(Handler.Exit),
-	KindNetworkConnect: taken(Handler.Connect),
-	KindNetworkListen:  taken(Handler.Listen),
-	KindNetworkClose:   taken(Handler.Close),
+	KindNone:            taken(Handler.Process),
+	KindProcessFork:     taken(Handler.Fork),
+	KindProcessExec:     taken(Handler.Exec),
+	KindProcessExit:     taken(Handler.Exit),
+	KindNetworkConnect:  taken(Handler.Connect),
+	KindNetworkListen:   taken(Handler.Listen),
+	KindNetworkClose:    taken(Handler.Close),
+	KindCapabilityCheck: taken(Handler.Check),
 }
 
 type sampleType struct {

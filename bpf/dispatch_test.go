@@ -23,6 +23,10 @@ func (l *lines) Connect(s *ConnectSample) {
 }
 func (l *lines) Listen(s *ListenSample) { l.add("listen %v", s.End()) }
 func (l *lines) Close(s *CloseSample)   { l.add("close %v", s.Connection.RemoteEnd()) }
+func (l *lines) Check(s *CountSample) {
+	l.add("check %d × capability %d", s.Count.Count, s.Key.Capability().Capability)
+}
+
 func (l *lines) Process(s *ProcessSample) {
 	l.add("process %s %s", s.Facts.CommName(), s.Executable().Append(nil))
 }
@@ -68,6 +72,9 @@ func samples() map[string][]byte {
 			Head: Head{Kind: uint16(KindProcessFork)}, Child: ProcessKey{Tgid: 7}, Facts: ProcessFacts{Comm: [16]uint8{'s', 'h'}},
 		}),
 		`exec "sh\x00-c\x00" /bin/sh /bin/sh /usr/bin/dash /`: execOf("sh\x00-c\x00", "/bin/sh\x00", "/bin/sh\x00", "dash\x00bin\x00usr\x00", ""),
+		"check 2 × capability 21": sample(CountSample{
+			Head: Head{Kind: uint16(KindCapabilityCheck)}, Key: CountKey{By: [5]uint64{4: 21}}, Count: Count{Count: 2},
+		}),
 		"exit 3": sample(ExitSample{Head: Head{Kind: uint16(KindProcessExit)}, ExitCode: 3}),
 		"connect 127.0.0.1:40000 15.14.13.12:80": sample(ConnectSample{
 			Head: Head{Kind: uint16(KindNetworkConnect)}, Connection: loopback,
@@ -140,6 +147,7 @@ func (nobody) Exit(*ExitSample)       {}
 func (nobody) Connect(*ConnectSample) {}
 func (nobody) Listen(*ListenSample)   {}
 func (nobody) Close(*CloseSample)     {}
+func (nobody) Check(*CountSample)     {}
 func (nobody) Process(*ProcessSample) {}
 
 func BenchmarkDispatch(b *testing.B) {

@@ -32,6 +32,8 @@ enum program {
 	PROGRAM_network__sock_ops,
 	PROGRAM_network__inet_sock_set_state,
 	PROGRAM_network__inet_sock_set_state_raw,
+	PROGRAM_capability__cap_capable,
+	PROGRAM_capability__cap_capable_tp,
 	PROGRAM_COUNT,
 };
 

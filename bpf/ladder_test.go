@@ -37,8 +37,9 @@ func TestLaddersAreWhatTheProgramsSay(t *testing.T) {
 			"tp_btf/inet_sock_set_state",
 			"raw_tp/inet_sock_set_state",
 		},
-		"network.listen": {"sockops", "tp_btf/inet_sock_set_state", "raw_tp/inet_sock_set_state"},
-		"network.close":  {"tp_btf/inet_sock_set_state", "raw_tp/inet_sock_set_state"},
+		"network.listen":   {"sockops", "tp_btf/inet_sock_set_state", "raw_tp/inet_sock_set_state"},
+		"capability.check": {"fexit/cap_capable", "tp_btf/cap_capable"},
+		"network.close":    {"tp_btf/inet_sock_set_state", "raw_tp/inet_sock_set_state"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -15,6 +15,7 @@ enum kind {
 	KIND_NETWORK_CONNECT,
 	KIND_NETWORK_LISTEN,
 	KIND_NETWORK_CLOSE,
+	KIND_CAPABILITY_CHECK,
 	KIND_COUNT,
 };
 
@@ -224,5 +225,60 @@ struct close_sample {
 	__u8 actor_is_closer;
 	__u16 pad;
 };
+
+/* Epochs that are counted apart: the one that is counted in, the one that is read, and what a killed reader left.
+ * A power of two.
+ */
+enum epochs {
+	EPOCHS = 4,
+};
+
+struct epoch_keys {
+	__u32 of[KIND_COUNT];
+};
+
+/* What a counted kind counts by: the rest is the kind's own, and zero where it has less. */
+struct count_key {
+	__u32 epoch;
+	__u16 kind;
+	__u16 pad;
+	__u64 by[5];
+};
+
+/* What was counted by one key in one epoch. */
+struct count {
+	struct actor actor; /* of the first */
+	__u64 count;
+	__u64 amount;   /* sum of what the kind adds up, such as bytes */
+	__u64 first_ns; /* CLOCK_BOOTTIME */
+};
+
+/* The first of a key in long; Go makes them of what was counted, too. */
+struct count_sample {
+	struct head head;
+	struct count_key key;
+	struct count count;
+};
+
+enum capability_option {
+	CAPABILITY_NOAUDIT = 0x2,  /* CAP_OPT_NOAUDIT: a refusal is not logged, as the kernel only looks */
+	CAPABILITY_INSETID = 0x4,  /* CAP_OPT_INSETID: asked by setuid or setgid */
+	CAPABILITY_UNKNOWN = 0x80, /* the rung does not tell */
+};
+
+/* capability.check is counted by who runs what where. */
+struct capability_key {
+	__u64 inode;  /* of the executable; 0 is a thread of the kernel */
+	__u32 device; /* major << 20 | minor */
+	__u32 user_namespace;
+	__u64 cgroup;
+	__u32 uid, euid;
+	__u16 capability;
+	__u8 options; /* enum capability_option */
+	__u8 refused;
+	__u32 pad;
+};
+
+_Static_assert(sizeof(struct capability_key) == sizeof(((struct count_key *)0)->by), "the key has to fit");
 
 #endif

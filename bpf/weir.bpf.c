@@ -27,6 +27,8 @@
 #include "close.bpf.h"
 #include "listen.bpf.h"
 #include "network.bpf.h"
+#include "count.bpf.h"
+#include "capability.bpf.h"
 
 /* Clang leaves out of the object's types what no map and no variable names, and bpf2go looks for them there. */
 union crossing {
@@ -42,6 +44,10 @@ union crossing {
 	struct connect_sample connect_sample;
 	struct listen_sample listen_sample;
 	struct close_sample close_sample;
+	struct count_sample count_sample;
+	struct capability_key capability_key;
+	enum capability_option capability_option;
+	enum epochs epochs;
 };
 const union crossing *crossing __attribute__((unused));
 

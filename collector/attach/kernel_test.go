@@ -37,6 +37,7 @@ type events struct {
 	connects  []bpf.ConnectSample
 	listens   []bpf.ListenSample
 	closes    []bpf.CloseSample
+	checks    []bpf.CountSample
 	processes []process
 	heads     []bpf.Head
 }
@@ -46,6 +47,7 @@ func (e *events) Exit(s *bpf.ExitSample)       { e.exits = append(e.exits, *s); 
 func (e *events) Connect(s *bpf.ConnectSample) { e.connects = append(e.connects, *s); e.head(s.Head) }
 func (e *events) Listen(s *bpf.ListenSample)   { e.listens = append(e.listens, *s); e.head(s.Head) }
 func (e *events) Close(s *bpf.CloseSample)     { e.closes = append(e.closes, *s); e.head(s.Head) }
+func (e *events) Check(s *bpf.CountSample)     { e.checks = append(e.checks, *s); e.head(s.Head) }
 func (e *events) Process(s *bpf.ProcessSample) {
 	e.processes = append(e.processes, process{*s, string(s.Executable().Append(nil))})
 }

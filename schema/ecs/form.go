@@ -37,6 +37,7 @@ var forms = map[weirv1.Form]shape{
 	weirv1.Form_FORM_KIND:          {appendKind, "keyword"},
 	weirv1.Form_FORM_THREAD:        {appendThread, "long"},
 	weirv1.Form_FORM_DEVICE:        {appendDevice, "keyword"},
+	weirv1.Form_FORM_CAPABILITY:    {appendCapability, "keyword"},
 	weirv1.Form_FORM_MODE:          {appendMode, "keyword"},
 }
 
@@ -210,16 +211,20 @@ func appendCapabilities(_ *Documents, dst []byte, v uint64) []byte {
 	}
 	separator := byte('[')
 	for ; v != 0; v &= v - 1 {
-		dst = append(dst, separator, '"')
-		if bit := bits.TrailingZeros64(v); bit < len(capabilities) {
-			dst = append(dst, capabilities[bit]...)
-		} else {
-			dst = strconv.AppendInt(append(dst, "CAP_"...), int64(bit), 10)
-		}
-		dst = append(dst, '"')
+		dst = appendCapability(nil, append(dst, separator), uint64(bits.TrailingZeros64(v)))
 		separator = ','
 	}
 	return append(dst, ']')
+}
+
+func appendCapability(_ *Documents, dst []byte, v uint64) []byte {
+	dst = append(dst, '"')
+	if v < uint64(len(capabilities)) {
+		dst = append(dst, capabilities[v]...)
+	} else {
+		dst = strconv.AppendUint(append(dst, "CAP_"...), v, 10)
+	}
+	return append(dst, '"')
 }
 
 func appendDictionaryID(d *Documents, dst []byte, v uint64) []byte { return appendHex(dst, d.bytes(v)) }

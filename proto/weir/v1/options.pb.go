@@ -124,6 +124,8 @@ const (
 	Form_FORM_MODE Form = 19
 	// Device number of a terminal, major << 8 | minor; shown as two numbers, major and minor below the path.
 	Form_FORM_TTY Form = 20
+	// Number of a capability; shown as its name, such as "CAP_SYS_ADMIN".
+	Form_FORM_CAPABILITY Form = 21
 )
 
 // Enum value maps for Form.
@@ -150,6 +152,7 @@ var (
 		18: "FORM_DEVICE",
 		19: "FORM_MODE",
 		20: "FORM_TTY",
+		21: "FORM_CAPABILITY",
 	}
 	Form_value = map[string]int32{
 		"FORM_UNSPECIFIED":   0,
@@ -173,6 +176,7 @@ var (
 		"FORM_DEVICE":        18,
 		"FORM_MODE":          19,
 		"FORM_TTY":           20,
+		"FORM_CAPABILITY":    21,
 	}
 )
 
@@ -879,7 +883,7 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rORIGIN_KERNEL\x10\x01\x12\x14\n" +
 	"\x10ORIGIN_COLLECTOR\x10\x02\x12\x13\n" +
-	"\x0fORIGIN_ENRICHER\x10\x03*\xff\x02\n" +
+	"\x0fORIGIN_ENRICHER\x10\x03*\x94\x03\n" +
 	"\x04Form\x12\x14\n" +
 	"\x10FORM_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tFORM_TEXT\x10\x01\x12\x12\n" +
@@ -903,7 +907,8 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\vFORM_THREAD\x10\x11\x12\x0f\n" +
 	"\vFORM_DEVICE\x10\x12\x12\r\n" +
 	"\tFORM_MODE\x10\x13\x12\f\n" +
-	"\bFORM_TTY\x10\x14*O\n" +
+	"\bFORM_TTY\x10\x14\x12\x13\n" +
+	"\x0fFORM_CAPABILITY\x10\x15*O\n" +
 	"\bEncoding\x12\x18\n" +
 	"\x14ENCODING_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eENCODING_DELTA\x10\x01\x12\x15\n" +

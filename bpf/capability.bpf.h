@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/* capability.check: which program asked for which capability, and whether it has it. Counted. */
+#ifndef WEIR_CAPABILITY_H
+#define WEIR_CAPABILITY_H
+
+/* A capability was asked for: security/commoncap.c, cap_capable, through which all checks go. */
+struct check {
+	const struct cred *cred;
+	struct user_namespace *namespace;
+	int capability;
+	__u8 options;
+	int result;
+};
+
+/* The file that the task runs. It has none while it leaves, nor has a thread of the kernel. */
+static __always_inline void fill_executable(enum reads reads, struct capability_key *key, struct task_struct *task)
+{
+	struct inode *inode = READ(reads, task, mm, exe_file, f_inode);
+
+	if (!inode)
+		return;
+	key->inode = READ(reads, inode, i_ino);
+	key->device = READ(reads, inode, i_sb, s_dev);
+}
+
+static __always_inline int on_check(enum reads reads, enum program program, struct task_struct *task,
+				    const struct check *check)
+{
+	struct program_counters *c = begin(program);
+	struct count_key key = {.epoch = epoch, .kind = KIND_CAPABILITY_CHECK};
+	struct capability_key *by = (void *)key.by;
+	struct actor actor;
+
+	if (!c)
+		return 0;
+	if (!gives(program, KIND_CAPABILITY_CHECK))
+		return ignored(c);
+	fill_executable(reads, by, task);
+	by->user_namespace = READ(reads, check->namespace, ns.inum);
+	by->cgroup = READ(reads, cgroup_of(reads, task), kn, id);
+	by->uid = READ(reads, check->cred, uid.val);
+	by->euid = READ(reads, check->cred, euid.val);
+	by->capability = check->capability;
+	by->options = check->options;
+	by->refused = check->result != 0;
+	if (add(&key, 0))
+		return ended(c, KIND_CAPABILITY_CHECK, OUTCOME_COUNTED);
+	fill_actor(reads, &actor, task);
+	return ended(c, KIND_CAPABILITY_CHECK, begin_count(program, &key, 0, &actor));
+}
+
+SEC("fexit/cap_capable")
+GIVES("capability.check", 1, "")
+TAKES("cap_capable", 4)
+int BPF_PROG(capability__cap_capable, const struct cred *cred, struct user_namespace *namespace, int capability,
+	     unsigned int options, int result)
+{
+	struct check check = {cred, namespace, capability, options & (CAPABILITY_NOAUDIT | CAPABILITY_INSETID),
+			      result};
+
+	return on_check(DIRECT, PROGRAM_capability__cap_capable, bpf_get_current_task_btf(), &check);
+}
+
+SEC("tp_btf/cap_capable")
+GIVES("capability.check", 2, "whether it was audited, and whether setuid asked")
+TAKES("cap_capable", 5)
+int BPF_PROG(capability__cap_capable_tp, const struct cred *cred, struct user_namespace *namespace,
+	     const struct user_namespace *capable, int capability, int result)
+{
+	struct check check = {cred, namespace, capability, CAPABILITY_UNKNOWN, result};
+
+	return on_check(DIRECT, PROGRAM_capability__cap_capable_tp, bpf_get_current_task_btf(), &check);
+}
+
+#endif

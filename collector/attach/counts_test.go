@@ -1,0 +1,81 @@
+package attach
+
+import (
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirproject/weir/bpf"
+)
+
+// capSysTTYConfig is what vhangup asks for and nothing else on a machine at rest.
+const capSysTTYConfig = 26
+
+// ofThis are the checks of the capability that this test's program caused.
+func ofThis(t *testing.T, key *bpf.CountKey, capability uint16) bool {
+	t.Helper()
+	var self unix.Stat_t
+	if err := unix.Stat("/proc/self/exe", &self); err != nil {
+		t.Fatal(err)
+	}
+	by := key.Capability()
+	return bpf.Kind(key.Kind) == bpf.KindCapabilityCheck && by.Capability == capability && by.Inode == self.Ino
+}
+
+// refusedChecks asks n times, on two threads at once, for a capability that they do not have.
+func refusedChecks(n int) {
+	var asked sync.WaitGroup
+	for range 2 {
+		asked.Go(func() {
+			runtime.LockOSThread() // and ends with it
+			drop := unix.CapUserData{}
+			data := [2]unix.CapUserData{drop, drop}
+			unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0])
+			for range n / 2 {
+				syscall.Syscall(unix.SYS_VHANGUP, 0, 0, 0)
+			}
+		})
+	}
+	asked.Wait()
+}
+
+func TestCountsAreExactWhileEpochsChange(t *testing.T) {
+	const checks = 200_000
+	cfg := Default()
+	cfg.Kinds = []bpf.Kind{bpf.KindCapabilityCheck}
+	w := watch(t, cfg)
+	done := make(chan struct{})
+	go func() { defer close(done); refusedChecks(checks) }()
+	var counted, told uint64
+	for more := true; more; {
+		select {
+		case <-done:
+			more = false // and once again, for what came last
+		default:
+		}
+		all, err := w.Counts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range all {
+			if ofThis(t, &c.Key, capSysTTYConfig) {
+				counted += c.Count.Count
+			}
+		}
+		if err := w.DropCounts(all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.drain()
+	for _, s := range w.seen.checks {
+		if ofThis(t, &s.Key, capSysTTYConfig) {
+			told++
+		}
+	}
+	if told != 1 || counted+told != checks {
+		t.Errorf("%d told at once and %d counted, of %d", told, counted, checks)
+	}
+}
