@@ -46,7 +46,7 @@ static __always_inline int on_check(enum reads reads, enum program program, stru
 	if (add(&key, 0))
 		return ended(c, KIND_CAPABILITY_CHECK, OUTCOME_COUNTED);
 	fill_actor(reads, &actor, task);
-	return ended(c, KIND_CAPABILITY_CHECK, begin_count(program, &key, 0, &actor));
+	return ended(c, KIND_CAPABILITY_CHECK, begin_count(KIND_CAPABILITY_CHECK, program, &key, 0, &actor));
 }
 
 SEC("fexit/cap_capable")

@@ -55,15 +55,15 @@ static __always_inline bool add(const struct count_key *key, __u64 amount)
 }
 
 /* Takes room for one key more. Several that try at once may find less room than there is, and none finds more. */
-static __always_inline bool take_room(const struct count_key *key)
+static __always_inline bool take_room(enum kind kind, __u32 in)
 {
-	__u32 index = key->epoch % EPOCHS;
+	__u32 index = in % EPOCHS;
 	struct epoch_keys *keys = bpf_map_lookup_elem(&counted_keys, &index);
 	__u32 *taken;
 
 	if (!keys)
 		return false;
-	taken = &keys->of[key->kind % KIND_COUNT];
+	taken = &keys->of[kind];
 	__sync_fetch_and_add(taken, 1);
 	return *(volatile __u32 *)taken <= keys_of_a_kind;
 }
@@ -93,10 +93,10 @@ static __always_inline void unsight(struct count_key *key)
 }
 
 /* Sends the first run of a key, which then is in no sum. Where the ring is full the next run is the first one. */
-static __always_inline enum outcome send_first(enum program program, struct count_key *key, __u64 amount,
-					       const struct actor *actor)
+static __always_inline enum outcome send_first(enum kind kind, enum program program, struct count_key *key,
+					       __u64 amount, const struct actor *actor)
 {
-	struct count_sample *s = RESERVE(struct count_sample, key->kind, program);
+	struct count_sample *s = RESERVE(struct count_sample, kind, program);
 
 	if (!s) {
 		unsight(key);
@@ -110,14 +110,14 @@ static __always_inline enum outcome send_first(enum program program, struct coun
 }
 
 /* The key is new in this epoch: it is sent if it is new at all, and begins to be counted otherwise. */
-static __always_inline enum outcome begin_count(enum program program, struct count_key *key, __u64 amount,
-						const struct actor *actor)
+static __always_inline enum outcome begin_count(enum kind kind, enum program program, struct count_key *key,
+						__u64 amount, const struct actor *actor)
 {
 	struct count fresh = {.actor = *actor, .first_ns = bpf_ktime_get_boot_ns()};
 
 	if (sight(key))
-		return send_first(program, key, amount, actor);
-	if (!take_room(key))
+		return send_first(kind, program, key, amount, actor);
+	if (!take_room(kind, key->epoch))
 		return OUTCOME_TABLE_FULL;
 	bpf_map_update_elem(&counts, key, &fresh, BPF_NOEXIST); /* another CPU may have been faster */
 	return add(key, amount) ? OUTCOME_COUNTED : OUTCOME_TABLE_FULL;

@@ -43,5 +43,11 @@ func (k *CountKey) bytes() []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(k)), unsafe.Sizeof(*k))
 }
 
+// Raw returns the sample as Dispatch takes it. It points into the sample.
+func (s *CountSample) Raw() []byte {
+	s.Head.Size = uint32(unsafe.Sizeof(*s))
+	return unsafe.Slice((*byte)(unsafe.Pointer(s)), unsafe.Sizeof(*s))
+}
+
 // Capability returns what capability.check counts by.
 func (k *CountKey) Capability() *CapabilityKey { return (*CapabilityKey)(unsafe.Pointer(&k.By)) }

@@ -259,6 +259,7 @@ func (c *Collector) newLoop() (*loop, error) {
 		spool:     c.spool,
 		self:      self,
 		sums:      &sums{hooks: c.hooks, filler: filler, self: self, table: table, before: before.Kinds},
+		counting:  &counting{hooks: c.hooks, every: c.cfg.Summary},
 		coverage:  coverageText(coverage),
 		heartbeat: c.cfg.Heartbeat,
 		metrics:   metrics,

@@ -35,6 +35,9 @@ type Config struct {
 	Memory MemoryConfig `yaml:"memory"`
 	// How often weir.heartbeat, with the ledger, is sent.
 	Heartbeat time.Duration `yaml:"heartbeat"`
+	// How often what kinds such as capability.check have counted in the kernel is told. The first of its kind is
+	// told at once.
+	Summary time.Duration `yaml:"summary"`
 	// How long a collector that is stopped goes on publishing. The rest stays in the spool.
 	StopTimeout time.Duration `yaml:"stop_timeout"`
 	// Metrics and health of this process.
@@ -88,6 +91,7 @@ func Default() Config {
 		Spool:       SpoolConfig{MaxBytes: config.GiB},
 		Memory:      MemoryConfig{Ring: 4 * config.MiB, Processes: 16 * config.MiB},
 		Heartbeat:   time.Minute,
+		Summary:     30 * time.Second,
 		StopTimeout: 10 * time.Second,
 	}
 	for _, k := range kernelKinds() {
@@ -120,6 +124,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Heartbeat < time.Second {
 		errs = append(errs, config.Invalid("heartbeat", "%s is too often; write 1s or more", c.Heartbeat))
+	}
+	if c.Summary < time.Second {
+		errs = append(errs, config.Invalid("summary", "%s is too often; write 1s or more", c.Summary))
 	}
 	if c.StopTimeout < 0 {
 		errs = append(errs, config.Invalid("stop_timeout", "%s is negative", c.StopTimeout))

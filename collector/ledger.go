@@ -36,7 +36,9 @@ type sums struct {
 // done returns what became of a kind's samples, over all runs of the attachment.
 func (s *sums) done(kind *schema.Kind) done {
 	sum, counts := s.before[kind.Name], s.filler.Counts(kind)
-	sum.Batched += counts.Rows + s.self.rows[kind]
+	sum.Batched += counts.Rows + counts.Summaries + s.self.rows[kind]
+	sum.Summaries += counts.Summaries
+	sum.Summarised += counts.Summarised
 	sum.Absorbed += counts.Absorbed
 	return sum
 }
@@ -107,7 +109,8 @@ func (s *sums) counters(mode ledgerMode) (attach.Counters, error) {
 
 func (s *sums) behind(kernel attach.Counters) bool {
 	for _, k := range kernel.Kinds {
-		if read := s.doneOf(k.Kind); k.Outcomes[bpf.OutcomeSent] < read.Batched+read.Absorbed {
+		read := s.doneOf(k.Kind)
+		if k.Outcomes[bpf.OutcomeSent] < read.fromRing() || k.Outcomes[bpf.OutcomeCounted] < read.Summarised {
 			return true
 		}
 	}
@@ -158,9 +161,12 @@ func (s *sums) kindSums(mode ledgerMode, k attach.KindSums) *weirv1.KindSums {
 		Batched:     done.Batched,
 		RunBatched:  done.Batched - s.before[k.Kind.String()].Batched,
 		Absorbed:    done.Absorbed,
+		Summaries:   done.Summaries,
+		Summarised:  done.Summarised,
 	}
 	if mode != ledgerClosing {
-		sums.InRing = sums.Sent - min(sums.Sent, sums.Batched+sums.Absorbed)
+		sums.InRing = sums.Sent - min(sums.Sent, done.fromRing())
+		sums.InTable = sums.Counted - min(sums.Counted, sums.Summarised)
 	}
 	return sums
 }

@@ -42,6 +42,7 @@ type loop struct {
 	spool     *spool.Spool
 	self      *self
 	sums      *sums
+	counting  *counting
 	coverage  []byte
 	heartbeat time.Duration
 	metrics   *metrics
@@ -66,6 +67,7 @@ type loop struct {
 func (l *loop) run(ctx context.Context) error {
 	l.began = time.Now()
 	l.beat = l.began.Add(l.heartbeat)
+	l.counting.due = l.began.Add(l.counting.every)
 	l.self.started(host.Now(), l.coverage, l.previous)
 	l.tellGivenUp()
 	if err := l.seal(ctx, ledgerOpen); err != nil {
@@ -103,6 +105,9 @@ func (l *loop) drain(ctx context.Context, reason string) error {
 	if err := l.step(ctx, 0); err != nil {
 		return err
 	}
+	if err := l.summarise(ctx); err != nil {
+		return err
+	}
 	l.self.stopped(host.Now(), reason)
 	return l.seal(ctx, ledgerClosing)
 }
@@ -124,6 +129,8 @@ func (l *loop) step(ctx context.Context, wait time.Duration) error {
 	switch {
 	case !time.Now().Before(l.beat):
 		return l.sendHeartbeat(ctx)
+	case !time.Now().Before(l.counting.due):
+		return l.summarise(ctx)
 	case l.draft.Full(now):
 		return l.seal(ctx, ledgerNone)
 	case l.draft.Empty():
@@ -139,6 +146,7 @@ func (l *loop) absorb() error {
 		return nil
 	}
 	stored := l.sums.state(l.stored.Run, l.stored.Batch, l.read)
+	stored.Counted = l.stored.Counted
 	if err := l.saveProgress(progress{Stored: stored}); err != nil {
 		return err
 	}
@@ -217,6 +225,7 @@ func (l *loop) seal(ctx context.Context, mode ledgerMode) error {
 		return err
 	}
 	next := l.sums.state(sealed.Run, sealed.Last, max(l.read, l.covered))
+	next.Counted = l.counting.last(l.stored.Counted)
 	if err := l.saveProgress(progress{Stored: l.stored, Next: &next}); err != nil {
 		return err
 	}
@@ -226,7 +235,7 @@ func (l *loop) seal(ctx context.Context, mode ledgerMode) error {
 	l.stored = next
 	l.metrics.sealed(rows, len(sealed.Record))
 	l.release(l.read)
-	return nil
+	return l.counting.stored()
 }
 
 // tellGivenUp makes events of what was in rings that this run does not read.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/schema"
 	"github.com/weirproject/weir/schema/batch"
 )
@@ -29,10 +30,15 @@ type state struct {
 	Batch    uint64 // the run's number of it; 0: none yet
 	Position uint64 // in the ring, behind the last sample that is in the batch or the sums
 	Kinds    map[string]done
+	// Counted is the last key of counted kinds that was told; nil: none yet. Keys come in their order.
+	Counted *bpf.CountKey `json:",omitempty"`
 }
 
 // done is what became of one kind's samples: of the attachment, over all its runs.
-type done struct{ Batched, Absorbed uint64 }
+type done struct{ Batched, Absorbed, Summaries, Summarised uint64 }
+
+// fromRing returns how many samples of the ring it was.
+func (d done) fromRing() uint64 { return d.Batched + d.Absorbed - d.Summaries }
 
 func (p progress) encode() ([]byte, error) { return json.Marshal(p) }
 
@@ -66,7 +72,7 @@ func (s state) givenUp(sent map[string]uint64) map[string]uint64 {
 	lost := make(map[string]uint64)
 	for _, kind := range slices.Sorted(maps.Keys(sent)) {
 		d := s.Kinds[kind]
-		if saved := d.Batched + d.Absorbed; sent[kind] > saved {
+		if saved := d.fromRing(); sent[kind] > saved {
 			lost[kind] = sent[kind] - saved
 		}
 	}

@@ -31,6 +31,8 @@ const (
 	collectorEnd  = "WEIR_TEST_COLLECTOR_END"  // where it kills itself, such as "saved:3"
 	collectorRing = "WEIR_TEST_COLLECTOR_RING" // its size, where it is not the default
 	workloadExec  = "WEIR_TEST_EXEC"
+
+	workloadChecks = "WEIR_TEST_CHECKS" // asks for capabilities until its input ends, and says how often
 )
 
 func TestMain(m *testing.M) {
@@ -39,6 +41,8 @@ func TestMain(m *testing.M) {
 		os.Exit(collectUntilStopped(os.Getenv(collectorData)))
 	case os.Getenv(workloadExec) != "":
 		os.Exit(0)
+	case os.Getenv(workloadChecks) != "":
+		os.Exit(checkUntilStopped())
 	}
 	os.Exit(m.Run())
 }
@@ -51,6 +55,7 @@ func testConfig(data string) Config {
 	cfg.Kafka.Brokers = []string{"127.0.0.1:1"}
 	cfg.Batch.Age = 10 * time.Millisecond
 	cfg.Heartbeat = time.Second
+	cfg.Summary = time.Second
 	cfg.StopTimeout = time.Second
 	return cfg
 }

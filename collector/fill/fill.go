@@ -58,8 +58,11 @@ type Filler struct {
 
 // Counts says what became of the samples of one kind.
 type Counts struct {
-	Rows     uint64 // appended to the draft
+	Rows     uint64 // of samples of the ring
 	Absorbed uint64 // for the process table alone
+
+	Summaries  uint64 // rows that tell what was counted
+	Summarised uint64 // counted runs that these tell
 }
 
 // New returns a filler that appends to draft and keeps table.
@@ -120,7 +123,9 @@ func (f *Filler) begin(head *bpf.Head) bool {
 		f.counts[kind].Absorbed++
 		return false
 	}
-	f.counts[kind].Rows++
+	if head.Sequence != 0 {
+		f.counts[kind].Rows++
+	}
 	e := batch.Event{
 		Kind:     kind,
 		Time:     bootTime(head.TimeNs),

@@ -214,6 +214,18 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.Socket = append(g.Socket, 77)
 		g.ActorIsCloser = append(g.ActorIsCloser, true)
 	},
+	schema.CapabilityCheck: func(s *sample) {
+		s.event(schema.CapabilityCheck)
+		g := s.groups.CapabilityCheck
+		g.Capability = append(g.Capability, 21)
+		g.Refused = append(g.Refused, true)
+		g.Unaudited = append(g.Unaudited, true)
+		g.Setid = append(g.Setid, true)
+		g.OptionsUnknown = append(g.OptionsUnknown, true)
+		g.UserNamespace = append(g.UserNamespace, 4026532100)
+		g.Count = append(g.Count, 5460)
+		g.FirstUs = append(g.FirstUs, 100_000_000)
+	},
 	schema.WeirStarted: func(s *sample) {
 		s.own(schema.WeirStarted)
 		g := s.groups.WeirStarted

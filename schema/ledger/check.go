@@ -38,8 +38,9 @@ func Check(l *weirv1.Ledger) []Imbalance {
 	}
 	for _, k := range l.GetKinds() {
 		c.hold(k.GetKind(), "seen = outcomes", k.GetSeen(), Outcomes(k))
-		c.hold(k.GetKind(), "sent = batched + absorbed + in_ring", k.GetSent(),
+		c.hold(k.GetKind(), "sent + summaries = batched + absorbed + in_ring", k.GetSent()+k.GetSummaries(),
 			k.GetBatched()+k.GetAbsorbed()+k.GetInRing())
+		c.hold(k.GetKind(), "counted = summarised + in_table", k.GetCounted(), k.GetSummarised()+k.GetInTable())
 		c.atMost(k.GetKind(), "run_batched ≤ batched", k.GetRunBatched(), k.GetBatched())
 		seenByKinds += k.GetSeen()
 	}
@@ -108,5 +109,5 @@ func appendRewinds(found []Rewind, subject string, before, after proto.Message) 
 
 // onlyGrows leaves out what falls in good order: run_batched begins anew with each run of an attachment.
 func onlyGrows(counter protoreflect.Name) bool {
-	return counter != "in_ring" && counter != "run_batched"
+	return counter != "in_ring" && counter != "in_table" && counter != "run_batched"
 }

@@ -23,7 +23,7 @@ func balanced() *weirv1.Ledger {
 		Kinds: []*weirv1.KindSums{
 			{
 				Kind: "process.exec", Seen: 143, Sent: 128, Filtered: 1, Counted: 2, RateLimited: 3, RingFull: 4,
-				TableFull: 5, Batched: 110, Absorbed: 18, RunBatched: 60, Missed: 7,
+				TableFull: 5, Batched: 111, Absorbed: 18, RunBatched: 60, Missed: 7, Summaries: 1, Summarised: 2,
 			},
 			{Kind: "weir.heartbeat", Seen: 2, Sent: 2, Batched: 2, RunBatched: 2},
 		},

@@ -47,9 +47,17 @@ func oneRun(r *rand.Rand, l *weirv1.Ledger) {
 	outcomes := []*uint64{&k.Sent, &k.Sent, &k.Filtered, &k.Counted, &k.RateLimited, &k.RingFull, &k.TableFull}
 	outcome := outcomes[r.IntN(len(outcomes))]
 	*outcome++
-	if outcome == &k.Sent {
+	switch outcome {
+	case &k.Sent:
 		ways := []*uint64{&k.Batched, &k.Absorbed, &k.InRing}
 		*ways[r.IntN(len(ways))]++
+	case &k.Counted:
+		ways := []*uint64{&k.Summarised, &k.InTable}
+		*ways[r.IntN(len(ways))]++
+	}
+	if r.IntN(4) == 0 { // a row that tells what was counted
+		k.Summaries++
+		k.Batched++
 	}
 }
 
@@ -59,7 +67,7 @@ func forget(r *rand.Rand, l *weirv1.Ledger) {
 	all := []*uint64{&p.Runs, &p.Ignored, &p.Merged, &p.Seen}
 	for _, k := range l.Kinds {
 		all = append(all, &k.Seen, &k.Sent, &k.Filtered, &k.Counted, &k.RateLimited, &k.RingFull, &k.TableFull,
-			&k.Batched, &k.Absorbed, &k.InRing)
+			&k.Batched, &k.Absorbed, &k.InRing, &k.Summaries, &k.Summarised, &k.InTable)
 	}
 	for {
 		if counter := all[r.IntN(len(all))]; *counter > 0 {

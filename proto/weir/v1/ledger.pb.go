@@ -204,8 +204,8 @@ func (x *ProgramSums) GetMissedUnknown() bool {
 	return false
 }
 
-// KindSums is one kind's: seen = sent + filtered + counted + rate_limited + ring_full + table_full, and
-// sent = batched + absorbed + in_ring.
+// KindSums is one kind's: seen = sent + filtered + counted + rate_limited + ring_full + table_full,
+// sent + summaries = batched + absorbed + in_ring, and counted = summarised + in_table.
 type KindSums struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Kind        string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -228,6 +228,12 @@ type KindSums struct {
 	Missed uint64 `protobuf:"varint,13,opt,name=missed,proto3" json:"missed,omitempty"`
 	// The kernel does not tell what one of them missed.
 	MissedUnknown bool `protobuf:"varint,14,opt,name=missed_unknown,json=missedUnknown,proto3" json:"missed_unknown,omitempty"`
+	// Rows among batched that tell what was counted.
+	Summaries uint64 `protobuf:"varint,15,opt,name=summaries,proto3" json:"summaries,omitempty"`
+	// Counted runs that these rows tell.
+	Summarised uint64 `protobuf:"varint,16,opt,name=summarised,proto3" json:"summarised,omitempty"`
+	// Counted, and not yet told.
+	InTable       uint64 `protobuf:"varint,17,opt,name=in_table,json=inTable,proto3" json:"in_table,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -358,6 +364,27 @@ func (x *KindSums) GetMissedUnknown() bool {
 		return x.MissedUnknown
 	}
 	return false
+}
+
+func (x *KindSums) GetSummaries() uint64 {
+	if x != nil {
+		return x.Summaries
+	}
+	return 0
+}
+
+func (x *KindSums) GetSummarised() uint64 {
+	if x != nil {
+		return x.Summarised
+	}
+	return 0
+}
+
+func (x *KindSums) GetInTable() uint64 {
+	if x != nil {
+		return x.InTable
+	}
+	return 0
 }
 
 // HostBalance is a record of weir.hosts, key = the host's id: the books of one host.
@@ -946,7 +973,7 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\x06merged\x18\x04 \x01(\x04R\x06merged\x12\x12\n" +
 	"\x04seen\x18\x05 \x01(\x04R\x04seen\x12\x16\n" +
 	"\x06missed\x18\x06 \x01(\x04R\x06missed\x12%\n" +
-	"\x0emissed_unknown\x18\a \x01(\bR\rmissedUnknown\"\x8a\x03\n" +
+	"\x0emissed_unknown\x18\a \x01(\bR\rmissedUnknown\"\xe3\x03\n" +
 	"\bKindSums\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04seen\x18\x02 \x01(\x04R\x04seen\x12\x12\n" +
@@ -964,7 +991,12 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\vrun_batched\x18\f \x01(\x04R\n" +
 	"runBatched\x12\x16\n" +
 	"\x06missed\x18\r \x01(\x04R\x06missed\x12%\n" +
-	"\x0emissed_unknown\x18\x0e \x01(\bR\rmissedUnknown\"\xd8\x06\n" +
+	"\x0emissed_unknown\x18\x0e \x01(\bR\rmissedUnknown\x12\x1c\n" +
+	"\tsummaries\x18\x0f \x01(\x04R\tsummaries\x12\x1e\n" +
+	"\n" +
+	"summarised\x18\x10 \x01(\x04R\n" +
+	"summarised\x12\x19\n" +
+	"\bin_table\x18\x11 \x01(\x04R\ainTable\"\xd8\x06\n" +
 	"\vHostBalance\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\fR\x06hostId\x12!\n" +
 	"\finput_offset\x18\x02 \x01(\x03R\vinputOffset\x12'\n" +

@@ -1,0 +1,17 @@
+package fill
+
+import (
+	"github.com/weirproject/weir/bpf"
+	"github.com/weirproject/weir/schema"
+)
+
+// Summary appends a row that tells what was counted by a key until now. It has no sequence number, as it never was
+// in the ring.
+func (f *Filler) Summary(key bpf.CountKey, count bpf.Count, now schema.BootTime) error {
+	s := bpf.CountSample{Head: bpf.Head{Kind: key.Kind, TimeNs: uint64(now) * 1000, Actor: count.Actor}, Key: key, Count: count}
+	counts := f.counts[f.kinds[bpf.Kind(key.Kind)]]
+	counts.Summaries++
+	counts.Summarised += count.Count
+	f.SetMode(ForRows)
+	return bpf.Dispatch(s.Raw(), f)
+}
