@@ -23,8 +23,8 @@ static __always_inline void fill_executable(enum reads reads, struct capability_
 	key->device = READ(reads, inode, i_sb, s_dev);
 }
 
-static __always_inline int on_check(enum reads reads, enum program program, struct task_struct *task,
-				    const struct check *check)
+static __always_inline int count_check(enum reads reads, enum program program, struct task_struct *task,
+				       const struct check *check)
 {
 	struct program_counters *c = begin(program);
 	struct count_key key = {.epoch = epoch, .kind = KIND_CAPABILITY_CHECK};
@@ -49,6 +49,13 @@ static __always_inline int on_check(enum reads reads, enum program program, stru
 	return ended(c, KIND_CAPABILITY_CHECK, begin_count(KIND_CAPABILITY_CHECK, program, &key, 0, &actor));
 }
 
+static __always_inline int on_check(enum program program, const struct check *check)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return count_check(DIRECT, program, bpf_get_current_task_btf(), check);
+	return count_check(PROBED, program, current_task(), check);
+}
+
 SEC("fexit/cap_capable")
 GIVES("capability.check", 1, "")
 TAKES("cap_capable", 4)
@@ -58,7 +65,7 @@ int BPF_PROG(capability__cap_capable, const struct cred *cred, struct user_names
 	struct check check = {cred, namespace, capability, options & (CAPABILITY_NOAUDIT | CAPABILITY_INSETID),
 			      result};
 
-	return on_check(DIRECT, PROGRAM_capability__cap_capable, bpf_get_current_task_btf(), &check);
+	return on_check(PROGRAM_capability__cap_capable, &check);
 }
 
 SEC("tp_btf/cap_capable")
@@ -69,7 +76,7 @@ int BPF_PROG(capability__cap_capable_tp, const struct cred *cred, struct user_na
 {
 	struct check check = {cred, namespace, capability, CAPABILITY_UNKNOWN, result};
 
-	return on_check(DIRECT, PROGRAM_capability__cap_capable_tp, bpf_get_current_task_btf(), &check);
+	return on_check(PROGRAM_capability__cap_capable_tp, &check);
 }
 
 #endif
