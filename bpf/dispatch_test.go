@@ -182,7 +182,7 @@ func TestKindsAreNamedByTheObject(t *testing.T) {
 	for _, k := range Kinds() {
 		got = append(got, k.String())
 	}
-	want := []string{"process.fork", "process.exec", "process.exit", "network.connect", "network.listen", "network.close"}
+	want := []string{"process.fork", "process.exec", "process.exit", "network.connect", "network.listen", "network.close", "capability.check"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -75,7 +75,12 @@ func TestCountsAreExactWhileEpochsChange(t *testing.T) {
 			told++
 		}
 	}
-	if told != 1 || counted+told != checks {
-		t.Errorf("%d told at once and %d counted, of %d", told, counted, checks)
+	c, err := w.Counters()
+	if err != nil {
+		t.Fatal(err)
+	}
+	missed := c.Programs[0].Missed // of whoever asked
+	if sum := counted + told; told != 1 || sum > checks || sum+missed < checks {
+		t.Errorf("%d told at once, %d counted and at most %d missed, of %d", told, counted, missed, checks)
 	}
 }
