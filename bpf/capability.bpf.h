@@ -27,7 +27,7 @@ static __always_inline int count_check(enum reads reads, enum program program, s
 				       const struct check *check)
 {
 	struct program_counters *c = begin(program);
-	struct count_key key = {.epoch = epoch, .kind = KIND_CAPABILITY_CHECK};
+	struct count_key key = {.epoch = count_epoch, .kind = KIND_CAPABILITY_CHECK};
 	struct capability_key *by = (void *)key.by;
 	struct actor actor;
 

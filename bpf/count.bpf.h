@@ -10,7 +10,7 @@
 #define WEIR_COUNT_H
 
 /* Go raises it before it reads. */
-__u32 epoch;
+__u32 count_epoch;
 
 /* How many keys of a kind an epoch may have, so that no kind leaves another without room. Go sets it. */
 const volatile __u32 keys_of_a_kind = 8192;

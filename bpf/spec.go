@@ -11,22 +11,16 @@ import (
 
 // Names in the object, for those who load it.
 const (
-<<<<<<< HEAD
 	MapRing     = objectMapRing     // samples
 	MapCounters = objectMapCounters // the ledger's kernel side: ProgramCounters a CPU, by Program.Index
 	MapSockets  = objectMapSockets  // what programs remember of sockets that have no storage, by their addresses
 	MapCgroups  = objectMapCgroups  // CgroupPath by CgroupKey, of every group that a sample names
 	VarGiven    = objectVarGiven    // Given
 	VarEpoch    = objectVarEpoch    // of what programs remember of sockets: a uint32
-=======
-	MapRing        = objectMapRing        // samples
-	MapCounters    = objectMapCounters    // the ledger's kernel side: ProgramCounters a CPU, by Program.Index
-	MapSockets     = objectMapSockets     // what programs remember of sockets, by their addresses
+
 	MapCounts      = objectMapCounts      // what is counted: Count by CountKey
 	MapCountedKeys = objectMapCountedKeys // EpochKeys by the epoch modulo Epochs
-	VarGiven       = objectVarGiven       // Given
-	VarEpoch       = objectVarEpoch       // uint32: the epoch that is counted in
->>>>>>> bb99882 (bpf: count by key in the kernel, in epochs; capability.check is the first that uses it)
+	VarCountEpoch  = objectVarCountEpoch  // uint32: the epoch that is counted in
 
 	VarReaderDozes = objectVarReaderDozes // a uint32: not 0, and the next sample wakes the reader
 

@@ -46,7 +46,7 @@ func (a *Attachment) Counts() ([]Counted, error) {
 // nextEpoch returns the new epoch once nobody counts in an older one.
 func (a *Attachment) nextEpoch() (uint32, error) {
 	var epoch uint32
-	variable := a.objects.Variables[bpf.VarEpoch]
+	variable := a.objects.Variables[bpf.VarCountEpoch]
 	if err := variable.Get(&epoch); err != nil {
 		return 0, err
 	}
