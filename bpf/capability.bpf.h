@@ -23,6 +23,15 @@ static __always_inline void fill_executable(enum reads reads, struct capability_
 	key->device = READ(reads, inode, i_sb, s_dev);
 }
 
+/* One number for the pair of groups that place the task: it is only counted by, the actor tells them. */
+static __always_inline __u64 placement_of(enum reads reads, struct task_struct *task)
+{
+	struct css_set *set = READ(reads, task, cgroups);
+	struct cgroup *v1 = memory_cgroup(reads, set);
+
+	return READ(reads, set, dfl_cgrp, kn, id) * 31 + (v1 ? READ(reads, v1, kn, id) : 0);
+}
+
 static __always_inline int count_check(enum reads reads, enum program program, struct task_struct *task,
 				       const struct check *check)
 {
@@ -37,7 +46,7 @@ static __always_inline int count_check(enum reads reads, enum program program, s
 		return ignored(c);
 	fill_executable(reads, by, task);
 	by->user_namespace = READ(reads, check->namespace, ns.inum);
-	by->cgroup = READ(reads, cgroup_of(reads, task), kn, id);
+	by->cgroup = placement_of(reads, task);
 	by->uid = READ(reads, check->cred, uid.val);
 	by->euid = READ(reads, check->cred, euid.val);
 	by->capability = check->capability;

@@ -26,6 +26,28 @@ type objectActor struct {
 	Pad       uint32
 }
 
+type objectCapabilityKey struct {
+	_             structs.HostLayout
+	Inode         uint64
+	Device        uint32
+	UserNamespace uint32
+	Cgroup        uint64
+	Uid           uint32
+	Euid          uint32
+	Capability    uint16
+	Options       uint8
+	Refused       uint8
+	Pad           uint32
+}
+
+type objectCapabilityOption uint32
+
+const (
+	objectCapabilityOptionCAPABILITY_NOAUDIT objectCapabilityOption = 2
+	objectCapabilityOptionCAPABILITY_INSETID objectCapabilityOption = 4
+	objectCapabilityOptionCAPABILITY_UNKNOWN objectCapabilityOption = 128
+)
+
 type objectCgroupIds struct {
 	_  structs.HostLayout
 	V2 uint64
@@ -93,12 +115,46 @@ type objectConnection struct {
 	Pad              uint32
 }
 
+type objectCount struct {
+	_       structs.HostLayout
+	Actor   objectActor
+	Count   uint64
+	Amount  uint64
+	FirstNs uint64
+}
+
+type objectCountKey struct {
+	_     structs.HostLayout
+	Epoch uint32
+	Kind  uint16
+	Pad   uint16
+	By    [5]uint64
+}
+
+type objectCountSample struct {
+	_     structs.HostLayout
+	Head  objectHead
+	Key   objectCountKey
+	Count objectCount
+}
+
 type objectDirection uint32
 
 const (
 	objectDirectionDIRECTION_UNKNOWN  objectDirection = 0
 	objectDirectionDIRECTION_OUTBOUND objectDirection = 1
 	objectDirectionDIRECTION_INBOUND  objectDirection = 2
+)
+
+type objectEpochKeys struct {
+	_  structs.HostLayout
+	Of [8]uint32
+}
+
+type objectEpochs uint32
+
+const (
+	objectEpochsEPOCHS objectEpochs = 4
 )
 
 type objectExecSample struct {
@@ -179,14 +235,15 @@ type objectHead struct {
 type objectKind uint32
 
 const (
-	objectKindKIND_NONE            objectKind = 0
-	objectKindKIND_PROCESS_FORK    objectKind = 1
-	objectKindKIND_PROCESS_EXEC    objectKind = 2
-	objectKindKIND_PROCESS_EXIT    objectKind = 3
-	objectKindKIND_NETWORK_CONNECT objectKind = 4
-	objectKindKIND_NETWORK_LISTEN  objectKind = 5
-	objectKindKIND_NETWORK_CLOSE   objectKind = 6
-	objectKindKIND_COUNT           objectKind = 7
+	objectKindKIND_NONE             objectKind = 0
+	objectKindKIND_PROCESS_FORK     objectKind = 1
+	objectKindKIND_PROCESS_EXEC     objectKind = 2
+	objectKindKIND_PROCESS_EXIT     objectKind = 3
+	objectKindKIND_NETWORK_CONNECT  objectKind = 4
+	objectKindKIND_NETWORK_LISTEN   objectKind = 5
+	objectKindKIND_NETWORK_CLOSE    objectKind = 6
+	objectKindKIND_CAPABILITY_CHECK objectKind = 7
+	objectKindKIND_COUNT            objectKind = 8
 )
 
 type objectListenSample struct {
@@ -279,7 +336,9 @@ const (
 	objectProgramPROGRAM_networkSockOps              objectProgram = 10
 	objectProgramPROGRAM_networkInetSockSetState     objectProgram = 11
 	objectProgramPROGRAM_networkInetSockSetStateRaw  objectProgram = 12
-	objectProgramPROGRAM_COUNT                       objectProgram = 13
+	objectProgramPROGRAM_capabilityCapCapable        objectProgram = 13
+	objectProgramPROGRAM_capabilityCapCapableTp      objectProgram = 14
+	objectProgramPROGRAM_COUNT                       objectProgram = 15
 )
 
 type objectProgramCounters struct {
@@ -287,7 +346,7 @@ type objectProgramCounters struct {
 	Runs     uint64
 	Ignored  uint64
 	Merged   uint64
-	Outcomes [7][6]uint64
+	Outcomes [8][6]uint64
 }
 
 type objectShare struct {
@@ -317,14 +376,19 @@ type objectSocketEntry struct {
 const (
 	objectMapCgroupScratch                = "cgroup_scratch"
 	objectMapCgroups                      = "cgroups"
+	objectMapCountedKeys                  = "counted_keys"
 	objectMapCounters                     = "counters"
+	objectMapCounts                       = "counts"
 	objectMapExecScratch                  = "exec_scratch"
 	objectMapExited                       = "exited"
 	objectMapProcessScratch               = "process_scratch"
 	objectMapRing                         = "ring"
 	objectMapSequence                     = "sequence"
+	objectMapSighted                      = "sighted"
 	objectMapSocketStorage                = "socket_storage"
 	objectMapSockets                      = "sockets"
+	objectProgCapabilityCapCapable        = "capability__cap_capable"
+	objectProgCapabilityCapCapableTp      = "capability__cap_capable_tp"
 	objectProgNetworkInetSockSetState     = "network__inet_sock_set_state"
 	objectProgNetworkInetSockSetStateRaw  = "network__inet_sock_set_state_raw"
 	objectProgNetworkSockOps              = "network__sock_ops"
@@ -339,9 +403,11 @@ const (
 	objectProgProcessTaskNewtask          = "process__task_newtask"
 	objectProgProcessTaskNewtaskRaw       = "process__task_newtask_raw"
 	objectVarCommonBytes                  = "common_bytes"
+	objectVarCountEpoch                   = "count_epoch"
 	objectVarCrossing                     = "crossing"
 	objectVarEpoch                        = "epoch"
 	objectVarGiven                        = "given"
+	objectVarKeysOfA_kind                 = "keys_of_a_kind"
 	objectVarPageBytes                    = "page_bytes"
 	objectVarReaderDozes                  = "reader_dozes"
 	objectVarShareBytes                   = "share_bytes"
@@ -393,6 +459,8 @@ type objectSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type objectProgramSpecs struct {
+	CapabilityCapCapable        *ebpf.ProgramSpec `ebpf:"capability__cap_capable"`
+	CapabilityCapCapableTp      *ebpf.ProgramSpec `ebpf:"capability__cap_capable_tp"`
 	NetworkInetSockSetState     *ebpf.ProgramSpec `ebpf:"network__inet_sock_set_state"`
 	NetworkInetSockSetStateRaw  *ebpf.ProgramSpec `ebpf:"network__inet_sock_set_state_raw"`
 	NetworkSockOps              *ebpf.ProgramSpec `ebpf:"network__sock_ops"`
@@ -414,12 +482,15 @@ type objectProgramSpecs struct {
 type objectMapSpecs struct {
 	CgroupScratch  *ebpf.MapSpec `ebpf:"cgroup_scratch"`
 	Cgroups        *ebpf.MapSpec `ebpf:"cgroups"`
+	CountedKeys    *ebpf.MapSpec `ebpf:"counted_keys"`
 	Counters       *ebpf.MapSpec `ebpf:"counters"`
+	Counts         *ebpf.MapSpec `ebpf:"counts"`
 	ExecScratch    *ebpf.MapSpec `ebpf:"exec_scratch"`
 	Exited         *ebpf.MapSpec `ebpf:"exited"`
 	ProcessScratch *ebpf.MapSpec `ebpf:"process_scratch"`
 	Ring           *ebpf.MapSpec `ebpf:"ring"`
 	Sequence       *ebpf.MapSpec `ebpf:"sequence"`
+	Sighted        *ebpf.MapSpec `ebpf:"sighted"`
 	SocketStorage  *ebpf.MapSpec `ebpf:"socket_storage"`
 	Sockets        *ebpf.MapSpec `ebpf:"sockets"`
 }
@@ -429,9 +500,11 @@ type objectMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type objectVariableSpecs struct {
 	CommonBytes      *ebpf.VariableSpec `ebpf:"common_bytes"`
+	CountEpoch       *ebpf.VariableSpec `ebpf:"count_epoch"`
 	Crossing         *ebpf.VariableSpec `ebpf:"crossing"`
 	Epoch            *ebpf.VariableSpec `ebpf:"epoch"`
 	Given            *ebpf.VariableSpec `ebpf:"given"`
+	KeysOfA_kind     *ebpf.VariableSpec `ebpf:"keys_of_a_kind"`
 	PageBytes        *ebpf.VariableSpec `ebpf:"page_bytes"`
 	ReaderDozes      *ebpf.VariableSpec `ebpf:"reader_dozes"`
 	ShareBytes       *ebpf.VariableSpec `ebpf:"share_bytes"`
@@ -463,12 +536,15 @@ func (o *objectObjects) Close() error {
 type objectMaps struct {
 	CgroupScratch  *ebpf.Map `ebpf:"cgroup_scratch"`
 	Cgroups        *ebpf.Map `ebpf:"cgroups"`
+	CountedKeys    *ebpf.Map `ebpf:"counted_keys"`
 	Counters       *ebpf.Map `ebpf:"counters"`
+	Counts         *ebpf.Map `ebpf:"counts"`
 	ExecScratch    *ebpf.Map `ebpf:"exec_scratch"`
 	Exited         *ebpf.Map `ebpf:"exited"`
 	ProcessScratch *ebpf.Map `ebpf:"process_scratch"`
 	Ring           *ebpf.Map `ebpf:"ring"`
 	Sequence       *ebpf.Map `ebpf:"sequence"`
+	Sighted        *ebpf.Map `ebpf:"sighted"`
 	SocketStorage  *ebpf.Map `ebpf:"socket_storage"`
 	Sockets        *ebpf.Map `ebpf:"sockets"`
 }
@@ -477,12 +553,15 @@ func (m *objectMaps) Close() error {
 	return _ObjectClose(
 		m.CgroupScratch,
 		m.Cgroups,
+		m.CountedKeys,
 		m.Counters,
+		m.Counts,
 		m.ExecScratch,
 		m.Exited,
 		m.ProcessScratch,
 		m.Ring,
 		m.Sequence,
+		m.Sighted,
 		m.SocketStorage,
 		m.Sockets,
 	)
@@ -493,9 +572,11 @@ func (m *objectMaps) Close() error {
 // It can be passed to loadObjectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type objectVariables struct {
 	CommonBytes      *ebpf.Variable `ebpf:"common_bytes"`
+	CountEpoch       *ebpf.Variable `ebpf:"count_epoch"`
 	Crossing         *ebpf.Variable `ebpf:"crossing"`
 	Epoch            *ebpf.Variable `ebpf:"epoch"`
 	Given            *ebpf.Variable `ebpf:"given"`
+	KeysOfA_kind     *ebpf.Variable `ebpf:"keys_of_a_kind"`
 	PageBytes        *ebpf.Variable `ebpf:"page_bytes"`
 	ReaderDozes      *ebpf.Variable `ebpf:"reader_dozes"`
 	ShareBytes       *ebpf.Variable `ebpf:"share_bytes"`
@@ -509,6 +590,8 @@ type objectVariables struct {
 //
 // It can be passed to loadObjectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type objectPrograms struct {
+	CapabilityCapCapable        *ebpf.Program `ebpf:"capability__cap_capable"`
+	CapabilityCapCapableTp      *ebpf.Program `ebpf:"capability__cap_capable_tp"`
 	NetworkInetSockSetState     *ebpf.Program `ebpf:"network__inet_sock_set_state"`
 	NetworkInetSockSetStateRaw  *ebpf.Program `ebpf:"network__inet_sock_set_state_raw"`
 	NetworkSockOps              *ebpf.Program `ebpf:"network__sock_ops"`
@@ -526,6 +609,8 @@ type objectPrograms struct {
 
 func (p *objectPrograms) Close() error {
 	return _ObjectClose(
+		p.CapabilityCapCapable,
+		p.CapabilityCapCapableTp,
 		p.NetworkInetSockSetState,
 		p.NetworkInetSockSetStateRaw,
 		p.NetworkSockOps,

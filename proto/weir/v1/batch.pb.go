@@ -296,19 +296,20 @@ type Batch struct {
 	// In place of events: batches of this run that no longer exist.
 	Tombstone *Tombstone `protobuf:"bytes,10,opt,name=tombstone,proto3" json:"tombstone,omitempty"`
 	// Column groups: one a kind, its field number is the kind's number.
-	ProcessExec    *ProcessExec    `protobuf:"bytes,101,opt,name=process_exec,json=processExec,proto3" json:"process_exec,omitempty"`
-	ProcessExit    *ProcessExit    `protobuf:"bytes,102,opt,name=process_exit,json=processExit,proto3" json:"process_exit,omitempty"`
-	ProcessFork    *ProcessFork    `protobuf:"bytes,103,opt,name=process_fork,json=processFork,proto3" json:"process_fork,omitempty"`
-	NetworkConnect *NetworkConnect `protobuf:"bytes,201,opt,name=network_connect,json=networkConnect,proto3" json:"network_connect,omitempty"`
-	NetworkListen  *NetworkListen  `protobuf:"bytes,202,opt,name=network_listen,json=networkListen,proto3" json:"network_listen,omitempty"`
-	NetworkClose   *NetworkClose   `protobuf:"bytes,203,opt,name=network_close,json=networkClose,proto3" json:"network_close,omitempty"`
-	WeirStarted    *WeirStarted    `protobuf:"bytes,901,opt,name=weir_started,json=weirStarted,proto3" json:"weir_started,omitempty"`
-	WeirStopped    *WeirStopped    `protobuf:"bytes,902,opt,name=weir_stopped,json=weirStopped,proto3" json:"weir_stopped,omitempty"`
-	WeirHeartbeat  *WeirHeartbeat  `protobuf:"bytes,903,opt,name=weir_heartbeat,json=weirHeartbeat,proto3" json:"weir_heartbeat,omitempty"`
-	WeirGap        *WeirGap        `protobuf:"bytes,904,opt,name=weir_gap,json=weirGap,proto3" json:"weir_gap,omitempty"`
-	WeirLoss       *WeirLoss       `protobuf:"bytes,905,opt,name=weir_loss,json=weirLoss,proto3" json:"weir_loss,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	ProcessExec     *ProcessExec     `protobuf:"bytes,101,opt,name=process_exec,json=processExec,proto3" json:"process_exec,omitempty"`
+	ProcessExit     *ProcessExit     `protobuf:"bytes,102,opt,name=process_exit,json=processExit,proto3" json:"process_exit,omitempty"`
+	ProcessFork     *ProcessFork     `protobuf:"bytes,103,opt,name=process_fork,json=processFork,proto3" json:"process_fork,omitempty"`
+	NetworkConnect  *NetworkConnect  `protobuf:"bytes,201,opt,name=network_connect,json=networkConnect,proto3" json:"network_connect,omitempty"`
+	NetworkListen   *NetworkListen   `protobuf:"bytes,202,opt,name=network_listen,json=networkListen,proto3" json:"network_listen,omitempty"`
+	NetworkClose    *NetworkClose    `protobuf:"bytes,203,opt,name=network_close,json=networkClose,proto3" json:"network_close,omitempty"`
+	CapabilityCheck *CapabilityCheck `protobuf:"bytes,301,opt,name=capability_check,json=capabilityCheck,proto3" json:"capability_check,omitempty"`
+	WeirStarted     *WeirStarted     `protobuf:"bytes,901,opt,name=weir_started,json=weirStarted,proto3" json:"weir_started,omitempty"`
+	WeirStopped     *WeirStopped     `protobuf:"bytes,902,opt,name=weir_stopped,json=weirStopped,proto3" json:"weir_stopped,omitempty"`
+	WeirHeartbeat   *WeirHeartbeat   `protobuf:"bytes,903,opt,name=weir_heartbeat,json=weirHeartbeat,proto3" json:"weir_heartbeat,omitempty"`
+	WeirGap         *WeirGap         `protobuf:"bytes,904,opt,name=weir_gap,json=weirGap,proto3" json:"weir_gap,omitempty"`
+	WeirLoss        *WeirLoss        `protobuf:"bytes,905,opt,name=weir_loss,json=weirLoss,proto3" json:"weir_loss,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Batch) Reset() {
@@ -449,6 +450,13 @@ func (x *Batch) GetNetworkListen() *NetworkListen {
 func (x *Batch) GetNetworkClose() *NetworkClose {
 	if x != nil {
 		return x.NetworkClose
+	}
+	return nil
+}
+
+func (x *Batch) GetCapabilityCheck() *CapabilityCheck {
+	if x != nil {
+		return x.CapabilityCheck
 	}
 	return nil
 }
@@ -1545,7 +1553,7 @@ var File_weir_v1_batch_proto protoreflect.FileDescriptor
 
 const file_weir_v1_batch_proto_rawDesc = "" +
 	"\n" +
-	"\x13weir/v1/batch.proto\x12\aweir.v1\x1a\x18weir/v1/enrichment.proto\x1a\x14weir/v1/ledger.proto\x1a\x15weir/v1/network.proto\x1a\x15weir/v1/options.proto\x1a\x15weir/v1/process.proto\x1a\x12weir/v1/self.proto\"\xc6\x01\n" +
+	"\x13weir/v1/batch.proto\x12\aweir.v1\x1a\x18weir/v1/capability.proto\x1a\x18weir/v1/enrichment.proto\x1a\x14weir/v1/ledger.proto\x1a\x15weir/v1/network.proto\x1a\x15weir/v1/options.proto\x1a\x15weir/v1/process.proto\x1a\x12weir/v1/self.proto\"\xc6\x01\n" +
 	"\vSealedBatch\x12$\n" +
 	"\x05codec\x18\x01 \x01(\x0e2\x0e.weir.v1.CodecR\x05codec\x12\x19\n" +
 	"\braw_size\x18\x02 \x01(\rR\arawSize\x12\x14\n" +
@@ -1558,7 +1566,7 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x123\n" +
 	"\n" +
 	"enrichment\x18\x02 \x01(\v2\x13.weir.v1.EnrichmentR\n" +
-	"enrichment\"\xcb\b\n" +
+	"enrichment\"\x91\t\n" +
 	"\x05Batch\x12'\n" +
 	"\x06header\x18\x01 \x01(\v2\x0f.weir.v1.HeaderR\x06header\x123\n" +
 	"\n" +
@@ -1578,7 +1586,8 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\fprocess_fork\x18g \x01(\v2\x14.weir.v1.ProcessForkR\vprocessFork\x12A\n" +
 	"\x0fnetwork_connect\x18\xc9\x01 \x01(\v2\x17.weir.v1.NetworkConnectR\x0enetworkConnect\x12>\n" +
 	"\x0enetwork_listen\x18\xca\x01 \x01(\v2\x16.weir.v1.NetworkListenR\rnetworkListen\x12;\n" +
-	"\rnetwork_close\x18\xcb\x01 \x01(\v2\x15.weir.v1.NetworkCloseR\fnetworkClose\x128\n" +
+	"\rnetwork_close\x18\xcb\x01 \x01(\v2\x15.weir.v1.NetworkCloseR\fnetworkClose\x12D\n" +
+	"\x10capability_check\x18\xad\x02 \x01(\v2\x18.weir.v1.CapabilityCheckR\x0fcapabilityCheck\x128\n" +
 	"\fweir_started\x18\x85\a \x01(\v2\x14.weir.v1.WeirStartedR\vweirStarted\x128\n" +
 	"\fweir_stopped\x18\x86\a \x01(\v2\x14.weir.v1.WeirStoppedR\vweirStopped\x12>\n" +
 	"\x0eweir_heartbeat\x18\x87\a \x01(\v2\x16.weir.v1.WeirHeartbeatR\rweirHeartbeat\x12,\n" +
@@ -1776,34 +1785,35 @@ func file_weir_v1_batch_proto_rawDescGZIP() []byte {
 var file_weir_v1_batch_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_weir_v1_batch_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_weir_v1_batch_proto_goTypes = []any{
-	(Codec)(0),             // 0: weir.v1.Codec
-	(Knowledge)(0),         // 1: weir.v1.Knowledge
-	(*SealedBatch)(nil),    // 2: weir.v1.SealedBatch
-	(*EnrichedBatch)(nil),  // 3: weir.v1.EnrichedBatch
-	(*Batch)(nil),          // 4: weir.v1.Batch
-	(*Header)(nil),         // 5: weir.v1.Header
-	(*Dictionary)(nil),     // 6: weir.v1.Dictionary
-	(*Processes)(nil),      // 7: weir.v1.Processes
-	(*Credentials)(nil),    // 8: weir.v1.Credentials
-	(*Cgroups)(nil),        // 9: weir.v1.Cgroups
-	(*Rungs)(nil),          // 10: weir.v1.Rungs
-	(*Common)(nil),         // 11: weir.v1.Common
-	(*Group)(nil),          // 12: weir.v1.Group
-	(*Tombstone)(nil),      // 13: weir.v1.Tombstone
-	(*Enrichment)(nil),     // 14: weir.v1.Enrichment
-	(*Ledger)(nil),         // 15: weir.v1.Ledger
-	(*ProcessExec)(nil),    // 16: weir.v1.ProcessExec
-	(*ProcessExit)(nil),    // 17: weir.v1.ProcessExit
-	(*ProcessFork)(nil),    // 18: weir.v1.ProcessFork
-	(*NetworkConnect)(nil), // 19: weir.v1.NetworkConnect
-	(*NetworkListen)(nil),  // 20: weir.v1.NetworkListen
-	(*NetworkClose)(nil),   // 21: weir.v1.NetworkClose
-	(*WeirStarted)(nil),    // 22: weir.v1.WeirStarted
-	(*WeirStopped)(nil),    // 23: weir.v1.WeirStopped
-	(*WeirHeartbeat)(nil),  // 24: weir.v1.WeirHeartbeat
-	(*WeirGap)(nil),        // 25: weir.v1.WeirGap
-	(*WeirLoss)(nil),       // 26: weir.v1.WeirLoss
-	(Origin)(0),            // 27: weir.v1.Origin
+	(Codec)(0),              // 0: weir.v1.Codec
+	(Knowledge)(0),          // 1: weir.v1.Knowledge
+	(*SealedBatch)(nil),     // 2: weir.v1.SealedBatch
+	(*EnrichedBatch)(nil),   // 3: weir.v1.EnrichedBatch
+	(*Batch)(nil),           // 4: weir.v1.Batch
+	(*Header)(nil),          // 5: weir.v1.Header
+	(*Dictionary)(nil),      // 6: weir.v1.Dictionary
+	(*Processes)(nil),       // 7: weir.v1.Processes
+	(*Credentials)(nil),     // 8: weir.v1.Credentials
+	(*Cgroups)(nil),         // 9: weir.v1.Cgroups
+	(*Rungs)(nil),           // 10: weir.v1.Rungs
+	(*Common)(nil),          // 11: weir.v1.Common
+	(*Group)(nil),           // 12: weir.v1.Group
+	(*Tombstone)(nil),       // 13: weir.v1.Tombstone
+	(*Enrichment)(nil),      // 14: weir.v1.Enrichment
+	(*Ledger)(nil),          // 15: weir.v1.Ledger
+	(*ProcessExec)(nil),     // 16: weir.v1.ProcessExec
+	(*ProcessExit)(nil),     // 17: weir.v1.ProcessExit
+	(*ProcessFork)(nil),     // 18: weir.v1.ProcessFork
+	(*NetworkConnect)(nil),  // 19: weir.v1.NetworkConnect
+	(*NetworkListen)(nil),   // 20: weir.v1.NetworkListen
+	(*NetworkClose)(nil),    // 21: weir.v1.NetworkClose
+	(*CapabilityCheck)(nil), // 22: weir.v1.CapabilityCheck
+	(*WeirStarted)(nil),     // 23: weir.v1.WeirStarted
+	(*WeirStopped)(nil),     // 24: weir.v1.WeirStopped
+	(*WeirHeartbeat)(nil),   // 25: weir.v1.WeirHeartbeat
+	(*WeirGap)(nil),         // 26: weir.v1.WeirGap
+	(*WeirLoss)(nil),        // 27: weir.v1.WeirLoss
+	(Origin)(0),             // 28: weir.v1.Origin
 }
 var file_weir_v1_batch_proto_depIdxs = []int32{
 	0,  // 0: weir.v1.SealedBatch.codec:type_name -> weir.v1.Codec
@@ -1824,19 +1834,20 @@ var file_weir_v1_batch_proto_depIdxs = []int32{
 	19, // 15: weir.v1.Batch.network_connect:type_name -> weir.v1.NetworkConnect
 	20, // 16: weir.v1.Batch.network_listen:type_name -> weir.v1.NetworkListen
 	21, // 17: weir.v1.Batch.network_close:type_name -> weir.v1.NetworkClose
-	22, // 18: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
-	23, // 19: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
-	24, // 20: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
-	25, // 21: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
-	26, // 22: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
-	27, // 23: weir.v1.Header.origin:type_name -> weir.v1.Origin
-	1,  // 24: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
-	12, // 25: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	22, // 18: weir.v1.Batch.capability_check:type_name -> weir.v1.CapabilityCheck
+	23, // 19: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
+	24, // 20: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
+	25, // 21: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
+	26, // 22: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
+	27, // 23: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
+	28, // 24: weir.v1.Header.origin:type_name -> weir.v1.Origin
+	1,  // 25: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
+	12, // 26: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_batch_proto_init() }
@@ -1844,6 +1855,7 @@ func file_weir_v1_batch_proto_init() {
 	if File_weir_v1_batch_proto != nil {
 		return
 	}
+	file_weir_v1_capability_proto_init()
 	file_weir_v1_enrichment_proto_init()
 	file_weir_v1_ledger_proto_init()
 	file_weir_v1_network_proto_init()
