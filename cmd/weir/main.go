@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/weirproject/weir/cmd/weir/look"
+	"github.com/weirproject/weir/cmd/weir/trace"
 	"github.com/weirproject/weir/cmd/weir/up"
 	"github.com/weirproject/weir/internal/cli"
 )
@@ -15,6 +16,7 @@ func main() {
 		Short: "security events of this kernel, every one accounted for",
 		Sub: []cli.Command{
 			up.Command(),
+			trace.Command(),
 			look.Hooks(),
 			look.Tail(),
 			look.Ledger(),

@@ -19,11 +19,11 @@ func describe(b *batch.Batch, row batch.Row) string {
 	p, i := b.Proto(), row.GroupRow
 	switch row.Kind {
 	case schema.ProcessExec:
-		return arguments(execArguments(b, row))
+		return Arguments(ExecArguments(b, row))
 	case schema.ProcessExit:
 		return describeExit(b, row)
 	case schema.ProcessFork:
-		return fmt.Sprintf("child %d", tgid(p, uint32(schema.At(p.ProcessFork.Child, i))))
+		return fmt.Sprintf("child %d", TGID(p, uint32(schema.At(p.ProcessFork.Child, i))))
 	case schema.NetworkConnect:
 		return describeConnect(b, p.NetworkConnect, i)
 	case schema.NetworkListen:
@@ -36,8 +36,8 @@ func describe(b *batch.Batch, row batch.Row) string {
 	}
 }
 
-// execArguments are the event's own, or else its process's: that has short ones whole.
-func execArguments(b *batch.Batch, row batch.Row) []byte {
+// ExecArguments are the event's own, or else its process's: that has short ones whole.
+func ExecArguments(b *batch.Batch, row batch.Row) []byte {
 	if own := b.Text(schema.At(b.Proto().ProcessExec.Arguments, row.GroupRow)); len(own) > 0 {
 		return own
 	}
@@ -114,8 +114,8 @@ func describeSelf(b *batch.Batch, row batch.Row) string {
 	return ""
 }
 
-// arguments shows them as one would type them, as far as that can be told.
-func arguments(b []byte) string {
+// Arguments shows them as one would type them, as far as that can be told.
+func Arguments(b []byte) string {
 	return strings.ReplaceAll(strings.TrimSuffix(string(b), "\x00"), "\x00", " ")
 }
 
@@ -127,7 +127,8 @@ func endpoint(b *batch.Batch, address, port uint32) string {
 	return netip.AddrPortFrom(a, uint16(port)).String()
 }
 
-func tgid(p *weirv1.Batch, process uint32) int32 {
+// TGID is the process id of an entry of the batch; 0 is none.
+func TGID(p *weirv1.Batch, process uint32) int32 {
 	if process == 0 {
 		return 0
 	}

@@ -51,9 +51,9 @@ func cells(b *batch.Batch, row batch.Row) []string {
 	return []string{
 		b.Time(row.Index).Local().Format("15:04:05.000"),
 		kind,
-		id(tgid(b.Proto(), process)),
-		id(tgid(b.Proto(), parent(b, process))),
-		user(b, schema.At(common.Credentials, row.Index)),
+		id(TGID(b.Proto(), process)),
+		id(TGID(b.Proto(), Parent(b, process))),
+		User(b, schema.At(common.Credentials, row.Index)),
 		executable(b, process),
 		what,
 	}
@@ -67,14 +67,16 @@ func id(tgid int32) string {
 	return fmt.Sprint(tgid)
 }
 
-func parent(b *batch.Batch, process uint32) uint32 {
+// Parent is the entry of a process's parent.
+func Parent(b *batch.Batch, process uint32) uint32 {
 	if process == 0 {
 		return 0
 	}
 	return uint32(schema.At(b.Proto().Processes.GetParent(), int(process-1)))
 }
 
-func user(b *batch.Batch, credentials uint32) string {
+// User is the name of the effective user, or its id where it has none.
+func User(b *batch.Batch, credentials uint32) string {
 	if credentials == 0 {
 		return ""
 	}
