@@ -54,6 +54,15 @@ static __always_inline void fill_traffic(struct close_sample *s, const struct so
 	s->received_segments = BPF_CORE_READ(tcp, segs_in);
 }
 
+static __always_inline __u64 duration(__u64 now, const struct socket_entry *socket)
+{
+	if (!socket)
+		return 0;
+	if (socket->established_ns)
+		return now - socket->established_ns;
+	return socket->pending ? now - socket->start_ns : 0;
+}
+
 /* Sends network.close; socket is NULL where nothing of the connection was seen before. */
 static __always_inline int send_close(enum reads reads, struct program_counters *c, enum program program,
 				      const struct sock *sk, int state, const struct socket_entry *socket)
@@ -66,8 +75,9 @@ static __always_inline int send_close(enum reads reads, struct program_counters 
 	fill_connection(reads, &s->connection, sk, socket ? socket->id : 0);
 	s->direction = socket ? socket->direction : DIRECTION_UNKNOWN;
 	s->actor_is_closer = socket ? socket->closed_by_actor : 0;
+	s->not_established = socket && socket->pending && !socket->established_ns;
 	s->pad = 0;
-	s->duration_ns = socket && socket->established_ns ? s->head.time_ns - socket->established_ns : 0;
+	s->duration_ns = duration(s->head.time_ns, socket);
 	s->error = READ(reads, sk, sk_err);
 	fill_traffic(s, sk, state);
 	return submit(c, KIND_NETWORK_CLOSE, s);

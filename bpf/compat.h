@@ -100,4 +100,17 @@ static __always_inline struct cgroup *pids_cgroup(enum reads reads, struct css_s
 	return cgroup_by(reads, set, bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id));
 }
 
+/* Before 5.7, or without CONFIG_MPTCP, no socket is a subflow. */
+static __always_inline bool is_subflow(const struct tcp_sock *tcp)
+{
+	return bpf_core_field_exists(tcp->is_mptcp) && BPF_CORE_READ(tcp, is_mptcp);
+}
+
+/* From 5.19 on there is a way from a subflow to its connection, where there is CONFIG_MPTCP. */
+static __always_inline bool has_mptcp_helper(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_skc_to_mptcp_sock) &&
+	       bpf_core_type_exists(struct mptcp_sock);
+}
+
 #endif

@@ -227,6 +227,7 @@ struct sock_common {
 	__be16 skc_dport;
 	unsigned short skc_family;
 	unsigned char skc_ipv6only : 1;
+	int skc_bound_dev_if;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 	unsigned long skc_flags;
@@ -245,11 +246,18 @@ struct tcp_sock {
 	__u64 bytes_acked, bytes_received;
 	__u32 segs_out, segs_in;
 	__u32 snd_una, write_seq;
+	bool is_mptcp; /* CONFIG_MPTCP */
+};
+/* net/mptcp/protocol.h */
+struct mptcp_sock {
+	struct sock *first;
 };
 enum {
 	AF_INET = 2,
 	AF_INET6 = 10,
+	SOCK_STREAM = 1,
 	PROTOCOL_TCP = 6,
+	PROTOCOL_MPTCP = 262,
 	SHUTDOWN_MASK = 3,
 	SOCK_DONE = 1, /* enum sock_flags: a bit's number */
 };

@@ -16,7 +16,8 @@
 #define TAKES(hook, arguments) __attribute__((btf_decl_tag("takes:" hook ":" #arguments)))
 
 /* The program's number in samples and counters; its name is the program's. Programs are attached in this order:
- * what completes inet_sock_set_state comes before it, so that nothing falls between the two.
+ * what completes inet_sock_set_state comes before it, so that nothing falls between the two; what leaves it notes
+ * comes behind it, so that none is left for nobody.
  */
 enum program {
 	PROGRAM_process__task_newtask = 0,
@@ -34,6 +35,11 @@ enum program {
 	PROGRAM_network__inet_sock_set_state_raw,
 	PROGRAM_capability__cap_capable,
 	PROGRAM_capability__cap_capable_tp,
+	PROGRAM_network__tcp_v4_pre_connect,
+	PROGRAM_network__tcp_v6_pre_connect,
+	PROGRAM_network__connect4,
+	PROGRAM_network__connect6,
+	PROGRAM_network__sock_release,
 	PROGRAM_COUNT,
 };
 

@@ -33,7 +33,9 @@ func TestLaddersAreWhatTheProgramsSay(t *testing.T) {
 		"process.exec": {"tp_btf/sched_process_exec", "raw_tp/sched_process_exec"},
 		"process.exit": {"tp_btf/sched_process_exit", "tp_btf/sched_process_exit", "raw_tp/sched_process_exit"},
 		"network.connect": {
-			"fexit/tcp_v4_connect+fexit/tcp_v6_connect+tp_btf/inet_sock_set_state",
+			"fexit/tcp_v4_connect+fexit/tcp_v6_connect+sockops+tp_btf/inet_sock_set_state+fexit/tcp_v4_pre_connect+fexit/tcp_v6_pre_connect",
+			"fexit/tcp_v4_connect+fexit/tcp_v6_connect+tp_btf/inet_sock_set_state+fexit/tcp_v4_pre_connect+fexit/tcp_v6_pre_connect",
+			"sockops+tp_btf/inet_sock_set_state+cgroup/connect4+cgroup/connect6+cgroup/sock_release",
 			"tp_btf/inet_sock_set_state",
 			"raw_tp/inet_sock_set_state",
 		},
@@ -90,7 +92,7 @@ func TestAnIncompleteRungSaysWhatItLacksAndMisses(t *testing.T) {
 		t.Errorf("the best rung %s", gaps)
 	}
 	worst := connect[len(connect)-1]
-	for _, gap := range []string{"errno where no port was free", "connect without a route"} {
+	for _, gap := range []string{"errno where no SYN left", "connect without a route"} {
 		if !worst.Admits(gap) || connect[0].Admits(gap) {
 			t.Errorf("%q: rung 1 has %q, rung %d %q", gap, connect[0].Gaps(), worst.Order, worst.Gaps())
 		}
@@ -184,7 +186,7 @@ func TestGivenHoldsABitAKind(t *testing.T) {
 			t.Errorf("bits %b", bits)
 		}
 	}
-	if n != 3 {
-		t.Errorf("%d programs give network.connect, want 3", n)
+	if n != 6 {
+		t.Errorf("%d programs give network.connect, want 6", n)
 	}
 }

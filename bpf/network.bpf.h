@@ -49,10 +49,19 @@ static __always_inline int on_state(enum reads reads, enum program program, cons
 	return READ(reads, sk, sk_protocol) == PROTOCOL_TCP ? on_change(reads, c, program, sk, old, new) : ignored(c);
 }
 
+/* What network.connect lacks without fexit, and without a cgroup2 tree. */
+#define NO_ERRNO   "errno where no SYN left"
+#define NO_PENDING "pending where there is no answer"
+#define NO_ROUTE   "connect without a route"
+#define DENIED     "connect that a program of the cgroup denies"
+
 SEC("tp_btf/inet_sock_set_state")
 GIVES("network.connect", 1, "")
-GIVES("network.connect", 2, "errno where no port was free")
-MISSES("network.connect", 2, "connect without a route")
+GIVES("network.connect", 2, NO_PENDING)
+GIVES("network.connect", 3, NO_ERRNO)
+GIVES("network.connect", 4, NO_ERRNO "; " NO_PENDING)
+MISSES("network.connect", 4, NO_ROUTE)
+MISSES("network.connect", 4, DENIED)
 GIVES("network.listen", 2, "port without bind; result: a listen that then fails is told too")
 GIVES("network.close", 1, "")
 TAKES("inet_sock_set_state", 3)
@@ -62,8 +71,9 @@ int BPF_PROG(network__inet_sock_set_state, const struct sock *sk, int oldstate, 
 }
 
 SEC("raw_tp/inet_sock_set_state")
-GIVES("network.connect", 3, "errno where no port was free")
-MISSES("network.connect", 3, "connect without a route")
+GIVES("network.connect", 5, NO_ERRNO "; " NO_PENDING)
+MISSES("network.connect", 5, NO_ROUTE)
+MISSES("network.connect", 5, DENIED)
 GIVES("network.listen", 3, "port without bind; result: a listen that then fails is told too")
 GIVES("network.close", 2, "")
 int BPF_PROG(network__inet_sock_set_state_raw, const struct sock *sk, int oldstate, int newstate)
@@ -71,9 +81,31 @@ int BPF_PROG(network__inet_sock_set_state_raw, const struct sock *sk, int oldsta
 	return on_state(PROBED, PROGRAM_network__inet_sock_set_state_raw, sk, oldstate, newstate);
 }
 
-/* Tells the true port without bind too, and only what succeeded; not a second listen, which changes the backlog. */
+/* LISTEN_CB tells the true port without bind too, and only what succeeded; not a second listen, which changes the
+ * backlog.
+ */
+static __always_inline int on_sock_op(struct program_counters *c, struct bpf_sock_ops *ops, const struct sock *sk)
+{
+	switch (ops->op) {
+	case BPF_SOCK_OPS_TCP_LISTEN_CB:
+		return on_listen(DIRECT, c, PROGRAM_network__sock_ops, sk);
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		return on_syn_leaves(c, ops, sk);
+	case BPF_SOCK_OPS_RTO_CB:
+		return on_unanswered(c, ops, sk);
+	}
+	return ignored(c);
+}
+
+static __always_inline bool is_of_interest(__u32 op)
+{
+	return op == BPF_SOCK_OPS_TCP_LISTEN_CB || op == BPF_SOCK_OPS_TCP_CONNECT_CB || op == BPF_SOCK_OPS_RTO_CB;
+}
+
 SEC("sockops")
 GIVES("network.listen", 1, "")
+GIVES("network.connect", 1, "")
+GIVES("network.connect", 3, "")
 int network__sock_ops(struct bpf_sock_ops *ops)
 {
 	struct program_counters *c = begin(PROGRAM_network__sock_ops);
@@ -82,14 +114,14 @@ int network__sock_ops(struct bpf_sock_ops *ops)
 
 	if (!c)
 		return 1;
-	if (ops->op != BPF_SOCK_OPS_TCP_LISTEN_CB) {
+	if (!is_of_interest(ops->op)) {
 		ignored(c);
 		return 1;
 	}
 	sk = ops->sk;
 	tcp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
 	if (tcp)
-		on_listen(DIRECT, c, PROGRAM_network__sock_ops, (const struct sock *)tcp);
+		on_sock_op(c, ops, (const struct sock *)tcp);
 	else
 		ignored(c);
 	return 1;

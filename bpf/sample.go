@@ -47,6 +47,16 @@ const (
 	DirectionInbound  = objectDirectionDIRECTION_INBOUND
 )
 
+// ConnectResult says how an attempt to connect ended.
+type ConnectResult = objectConnectResult
+
+const (
+	ConnectAnswered  = objectConnectResultCONNECT_ANSWERED  // Error tells
+	ConnectFailed    = objectConnectResultCONNECT_FAILED    // before a SYN left; the errno is not known
+	ConnectAbandoned = objectConnectResultCONNECT_ABANDONED // the process gave up before there was an answer
+	ConnectPending   = objectConnectResultCONNECT_PENDING   // it has not ended
+)
+
 // IsZero reports whether the key names no process.
 func (k ProcessKey) IsZero() bool { return k.Tgid == 0 && k.StartNs == 0 && k.ExecCount == 0 }
 

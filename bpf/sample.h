@@ -51,7 +51,7 @@ struct actor {
 	struct cgroup_ids cgroups;
 	__u32 tid;
 	__u32 uid, gid, euid, egid; /* in the initial user namespace */
-	__u32 pad;
+	__u32 network_namespace;    /* inode number */
 };
 
 struct head {
@@ -184,15 +184,23 @@ struct connection {
 	__u16 family;                  /* AF_INET or AF_INET6, of the addresses */
 	__u16 ipv4_mapped;             /* an IPv6 socket holds these IPv4 addresses */
 	__u32 network_namespace;       /* inode number */
-	__u32 pad;
+	__u32 interface; /* index of the one that the socket is bound to, as link-local ones are; or 0 */
+};
+
+/* How an attempt to connect ended. */
+enum connect_result {
+	CONNECT_ANSWERED = 0, /* error tells */
+	CONNECT_FAILED,       /* before a SYN left; the errno is not known */
+	CONNECT_ABANDONED,    /* the process gave up before there was an answer */
+	CONNECT_PENDING,      /* it has not ended: a close tells of that, with the same socket */
 };
 
 struct connect_sample {
 	struct head head;
 	struct connection connection;
-	__u64 latency_ns; /* from SYN_SENT to the result */
-	__u32 error;      /* errno; 0 is success, unless failed_unknown */
-	__u32 failed_unknown;
+	__u64 latency_ns; /* from the call, or from SYN_SENT, to the result */
+	__u32 error;      /* errno; 0 is success, where the result is CONNECT_ANSWERED */
+	__u32 result;     /* enum connect_result */
 };
 
 struct listen_sample {
@@ -212,18 +220,21 @@ enum direction {
 	DIRECTION_INBOUND,
 };
 
-/* An established connection ended. The actor opened it, or closed it where actor_is_closer. */
+/* An established connection ended, or a connect that was told as pending failed. The actor opened it, or closed it
+ * where actor_is_closer.
+ */
 struct close_sample {
 	struct head head;
 	struct connection connection;
-	__u64 duration_ns; /* since it was established; 0 is unknown */
+	__u64 duration_ns; /* since it was established, or since the call of connect; 0 is unknown */
 	__u64 sent_bytes;  /* payload that was acknowledged */
 	__u64 received_bytes;
 	__u32 sent_segments, received_segments;
 	__u32 error; /* errno that ended it */
 	__u8 direction;
 	__u8 actor_is_closer;
-	__u16 pad;
+	__u8 not_established;
+	__u8 pad;
 };
 
 /* Epochs that are counted apart: the one that is counted in, the one that is read, and what a killed reader left.

@@ -19,12 +19,14 @@ struct socket_entry {
 	__u64 start_ns;       /* SYN_SENT */
 	__u64 established_ns; /* 0: not yet, or before the hooks */
 	__u32 epoch;
+	__u32 remote[4]; /* where it was to go, at STAGE_TRYING; as remote_port in network order */
+	__be16 remote_port;
 	__u8 stage;     /* enum stage */
 	__u8 direction; /* enum direction */
 	__u8 closed_by_actor;
 	__u8 syn_left;   /* tcp_v4_connect or tcp_v6_connect returned without an error */
+	__u8 pending;    /* it was told as such */
 	__u8 in_storage; /* not in sockets */
-	__u8 pad[7];
 };
 
 /* TCP sockets from the call of connect, or from their establishment, to CLOSE; the key is the address of struct
@@ -55,7 +57,7 @@ __u32 storage_in_use;
 /* Entries of another epoch are not looked at: Go begins a new one when programs were off their hooks, as what
  * they remember need not be so any more.
  */
-__u32 epoch;
+__u32 socket_epoch;
 
 /* A number for the socket's present life, made of the time and the CPU (splitmix64's finish spreads them): it
  * tells no kernel address, and 5.10 has no socket cookies here.
@@ -93,7 +95,7 @@ static __always_inline struct socket_entry *socket_of(enum reads reads, const st
 
 	if (!socket)
 		socket = in_storage(reads, sk);
-	return socket && socket->stage && socket->epoch == *(volatile __u32 *)&epoch ? socket : 0;
+	return socket && socket->stage && socket->epoch == *(volatile __u32 *)&socket_epoch ? socket : 0;
 }
 
 static __always_inline void put_into_storage(enum reads reads, const struct sock *sk,
@@ -119,7 +121,7 @@ static __always_inline void remember(enum reads reads, const struct sock *sk, st
 
 	if (before)
 		before->stage = STAGE_NONE;
-	socket->epoch = *(volatile __u32 *)&epoch;
+	socket->epoch = *(volatile __u32 *)&socket_epoch;
 	if (bpf_map_update_elem(&sockets, &key, socket, BPF_ANY))
 		put_into_storage(reads, sk, socket);
 }
@@ -181,31 +183,26 @@ static __always_inline void fill_connection(enum reads reads, struct connection 
 	c->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
 	c->remote_port = bpf_ntohs(READ(reads, sk, __sk_common.skc_dport));
 	c->network_namespace = READ(reads, sk, __sk_common.skc_net.net, ns.inum);
+	c->interface = READ(reads, sk, __sk_common.skc_bound_dev_if);
 }
 
-/* Where connect was to go, when the socket does not know it: it was refused before. */
-static __always_inline void set_remote_ipv4(struct connection *c, const void *sockaddr)
+/* Where connect was to go, when the socket does not know it: it was refused before. All in network order. */
+static __always_inline void set_remote_ipv4(struct connection *c, __u32 address, __be16 port)
 {
-	struct sockaddr_in to = {};
-
-	bpf_probe_read_kernel(&to, sizeof(to), sockaddr);
-	c->remote[0] = to.sin_addr;
-	c->remote_port = bpf_ntohs(to.sin_port);
+	c->remote[0] = address;
+	c->remote_port = bpf_ntohs(port);
 }
 
-static __always_inline void set_remote_ipv6(struct connection *c, const void *sockaddr)
+static __always_inline void set_remote_ipv6(struct connection *c, const __u32 *address, __be16 port)
 {
-	struct sockaddr_in6 to = {};
-
-	bpf_probe_read_kernel(&to, sizeof(to), sockaddr);
-	c->remote_port = bpf_ntohs(to.sin6_port);
-	if (!is_mapped(to.sin6_addr)) {
-		__builtin_memcpy(c->remote, to.sin6_addr, sizeof(c->remote));
+	c->remote_port = bpf_ntohs(port);
+	if (!is_mapped(address)) {
+		__builtin_memcpy(c->remote, address, sizeof(c->remote));
 		return;
 	}
 	c->family = AF_INET;
 	c->ipv4_mapped = 1;
-	c->remote[0] = to.sin6_addr[3];
+	c->remote[0] = address[3];
 	if (!is_mapped(c->local))
 		__builtin_memset(c->local, 0, sizeof(c->local)); /* it was ::, as the socket has no IPv6 address */
 }

@@ -11,12 +11,12 @@ import (
 
 // Names in the object, for those who load it.
 const (
-	MapRing     = objectMapRing     // samples
-	MapCounters = objectMapCounters // the ledger's kernel side: ProgramCounters a CPU, by Program.Index
-	MapSockets  = objectMapSockets  // what programs remember of sockets that have no storage, by their addresses
-	MapCgroups  = objectMapCgroups  // CgroupPath by CgroupKey, of every group that a sample names
-	VarGiven    = objectVarGiven    // Given
-	VarEpoch    = objectVarEpoch    // of what programs remember of sockets: a uint32
+	MapRing        = objectMapRing        // samples
+	MapCounters    = objectMapCounters    // the ledger's kernel side: ProgramCounters a CPU, by Program.Index
+	MapSockets     = objectMapSockets     // what programs remember of sockets that have no storage, by their addresses
+	MapCgroups     = objectMapCgroups     // CgroupPath by CgroupKey, of every group that a sample names
+	VarGiven       = objectVarGiven       // Given
+	VarSocketEpoch = objectVarSocketEpoch // uint32: of what programs remember of sockets
 
 	MapCounts      = objectMapCounts      // what is counted: Count by CountKey
 	MapCountedKeys = objectMapCountedKeys // EpochKeys by the epoch modulo Epochs

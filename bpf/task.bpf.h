@@ -32,7 +32,7 @@ static __always_inline void fill_actor(enum reads reads, struct actor *a, struct
 	a->gid = READ(reads, cred, gid.val);
 	a->euid = READ(reads, cred, euid.val);
 	a->egid = READ(reads, cred, egid.val);
-	a->pad = 0;
+	a->network_namespace = READ(reads, task, nsproxy, net_ns, ns.inum);
 }
 
 /* The actor is current. Programs of every type have its typed pointer from 5.15 on, as they have bpf_task_pt_regs. */
@@ -42,6 +42,13 @@ static __always_inline void fill_current(enum reads reads, struct actor *a)
 		fill_actor(DIRECT, a, bpf_get_current_task_btf());
 	else
 		fill_actor(PROBED, a, current_task());
+}
+
+static __always_inline bool is_kernel_thread(enum reads reads)
+{
+	if (reads == DIRECT && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return bpf_get_current_task_btf()->flags & PF_KTHREAD;
+	return BPF_CORE_READ(current_task(), flags) & PF_KTHREAD;
 }
 
 static __always_inline __u32 tty_of(enum reads reads, struct signal_struct *signal)

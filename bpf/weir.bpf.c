@@ -22,9 +22,10 @@
 #include "exec.bpf.h"
 #include "exit.bpf.h"
 #include "socket.bpf.h"
-#include "connect.bpf.h"
-#include "accept.bpf.h"
 #include "close.bpf.h"
+#include "connect.bpf.h"
+#include "attempt.bpf.h"
+#include "accept.bpf.h"
 #include "listen.bpf.h"
 #include "network.bpf.h"
 #include "count.bpf.h"
@@ -37,6 +38,7 @@ union crossing {
 	enum program program;
 	enum path_end path_end;
 	enum direction direction;
+	enum connect_result connect_result;
 	struct fork_sample fork_sample;
 	struct exec_sample exec_sample;
 	struct process_sample process_sample;

@@ -14,16 +14,16 @@ import (
 )
 
 type objectActor struct {
-	_         structs.HostLayout
-	Key       objectProcessKey
-	Effective uint64
-	Cgroups   objectCgroupIds
-	Tid       uint32
-	Uid       uint32
-	Gid       uint32
-	Euid      uint32
-	Egid      uint32
-	Pad       uint32
+	_                structs.HostLayout
+	Key              objectProcessKey
+	Effective        uint64
+	Cgroups          objectCgroupIds
+	Tid              uint32
+	Uid              uint32
+	Gid              uint32
+	Euid             uint32
+	Egid             uint32
+	NetworkNamespace uint32
 }
 
 type objectCapabilityKey struct {
@@ -90,16 +90,26 @@ type objectCloseSample struct {
 	Error            uint32
 	Direction        uint8
 	ActorIsCloser    uint8
-	Pad              uint16
+	NotEstablished   uint8
+	Pad              uint8
 }
 
+type objectConnectResult uint32
+
+const (
+	objectConnectResultCONNECT_ANSWERED  objectConnectResult = 0
+	objectConnectResultCONNECT_FAILED    objectConnectResult = 1
+	objectConnectResultCONNECT_ABANDONED objectConnectResult = 2
+	objectConnectResultCONNECT_PENDING   objectConnectResult = 3
+)
+
 type objectConnectSample struct {
-	_             structs.HostLayout
-	Head          objectHead
-	Connection    objectConnection
-	LatencyNs     uint64
-	Error         uint32
-	FailedUnknown uint32
+	_          structs.HostLayout
+	Head       objectHead
+	Connection objectConnection
+	LatencyNs  uint64
+	Error      uint32
+	Result     uint32
 }
 
 type objectConnection struct {
@@ -112,7 +122,7 @@ type objectConnection struct {
 	Family           uint16
 	Ipv4Mapped       uint16
 	NetworkNamespace uint32
-	Pad              uint32
+	Interface        uint32
 }
 
 type objectCount struct {
@@ -338,7 +348,12 @@ const (
 	objectProgramPROGRAM_networkInetSockSetStateRaw  objectProgram = 12
 	objectProgramPROGRAM_capabilityCapCapable        objectProgram = 13
 	objectProgramPROGRAM_capabilityCapCapableTp      objectProgram = 14
-	objectProgramPROGRAM_COUNT                       objectProgram = 15
+	objectProgramPROGRAM_networkTcpV4PreConnect      objectProgram = 15
+	objectProgramPROGRAM_networkTcpV6PreConnect      objectProgram = 16
+	objectProgramPROGRAM_networkConnect4             objectProgram = 17
+	objectProgramPROGRAM_networkConnect6             objectProgram = 18
+	objectProgramPROGRAM_networkSockRelease          objectProgram = 19
+	objectProgramPROGRAM_COUNT                       objectProgram = 20
 )
 
 type objectProgramCounters struct {
@@ -362,12 +377,15 @@ type objectSocketEntry struct {
 	StartNs       uint64
 	EstablishedNs uint64
 	Epoch         uint32
+	Remote        [4]uint32
+	RemotePort    uint16
 	Stage         uint8
 	Direction     uint8
 	ClosedByActor uint8
 	SynLeft       uint8
+	Pending       uint8
 	InStorage     uint8
-	Pad           [7]uint8
+	_             [4]byte
 }
 
 // Names of all BPF objects in the ELF.
@@ -389,11 +407,16 @@ const (
 	objectMapSockets                      = "sockets"
 	objectProgCapabilityCapCapable        = "capability__cap_capable"
 	objectProgCapabilityCapCapableTp      = "capability__cap_capable_tp"
+	objectProgNetworkConnect4             = "network__connect4"
+	objectProgNetworkConnect6             = "network__connect6"
 	objectProgNetworkInetSockSetState     = "network__inet_sock_set_state"
 	objectProgNetworkInetSockSetStateRaw  = "network__inet_sock_set_state_raw"
 	objectProgNetworkSockOps              = "network__sock_ops"
+	objectProgNetworkSockRelease          = "network__sock_release"
 	objectProgNetworkTcpV4Connect         = "network__tcp_v4_connect"
+	objectProgNetworkTcpV4PreConnect      = "network__tcp_v4_pre_connect"
 	objectProgNetworkTcpV6Connect         = "network__tcp_v6_connect"
+	objectProgNetworkTcpV6PreConnect      = "network__tcp_v6_pre_connect"
 	objectProgProcessIterTask             = "process__iter_task"
 	objectProgProcessSchedProcessExec     = "process__sched_process_exec"
 	objectProgProcessSchedProcessExecRaw  = "process__sched_process_exec_raw"
@@ -405,13 +428,13 @@ const (
 	objectVarCommonBytes                  = "common_bytes"
 	objectVarCountEpoch                   = "count_epoch"
 	objectVarCrossing                     = "crossing"
-	objectVarEpoch                        = "epoch"
 	objectVarGiven                        = "given"
 	objectVarKeysOfA_kind                 = "keys_of_a_kind"
 	objectVarPageBytes                    = "page_bytes"
 	objectVarReaderDozes                  = "reader_dozes"
 	objectVarShareBytes                   = "share_bytes"
 	objectVarShares                       = "shares"
+	objectVarSocketEpoch                  = "socket_epoch"
 	objectVarStorageInUse                 = "storage_in_use"
 	objectVarWakeupBytes                  = "wakeup_bytes"
 	objectVarWantsEnvironment             = "wants_environment"
@@ -461,11 +484,16 @@ type objectSpecs struct {
 type objectProgramSpecs struct {
 	CapabilityCapCapable        *ebpf.ProgramSpec `ebpf:"capability__cap_capable"`
 	CapabilityCapCapableTp      *ebpf.ProgramSpec `ebpf:"capability__cap_capable_tp"`
+	NetworkConnect4             *ebpf.ProgramSpec `ebpf:"network__connect4"`
+	NetworkConnect6             *ebpf.ProgramSpec `ebpf:"network__connect6"`
 	NetworkInetSockSetState     *ebpf.ProgramSpec `ebpf:"network__inet_sock_set_state"`
 	NetworkInetSockSetStateRaw  *ebpf.ProgramSpec `ebpf:"network__inet_sock_set_state_raw"`
 	NetworkSockOps              *ebpf.ProgramSpec `ebpf:"network__sock_ops"`
+	NetworkSockRelease          *ebpf.ProgramSpec `ebpf:"network__sock_release"`
 	NetworkTcpV4Connect         *ebpf.ProgramSpec `ebpf:"network__tcp_v4_connect"`
+	NetworkTcpV4PreConnect      *ebpf.ProgramSpec `ebpf:"network__tcp_v4_pre_connect"`
 	NetworkTcpV6Connect         *ebpf.ProgramSpec `ebpf:"network__tcp_v6_connect"`
+	NetworkTcpV6PreConnect      *ebpf.ProgramSpec `ebpf:"network__tcp_v6_pre_connect"`
 	ProcessIterTask             *ebpf.ProgramSpec `ebpf:"process__iter_task"`
 	ProcessSchedProcessExec     *ebpf.ProgramSpec `ebpf:"process__sched_process_exec"`
 	ProcessSchedProcessExecRaw  *ebpf.ProgramSpec `ebpf:"process__sched_process_exec_raw"`
@@ -502,13 +530,13 @@ type objectVariableSpecs struct {
 	CommonBytes      *ebpf.VariableSpec `ebpf:"common_bytes"`
 	CountEpoch       *ebpf.VariableSpec `ebpf:"count_epoch"`
 	Crossing         *ebpf.VariableSpec `ebpf:"crossing"`
-	Epoch            *ebpf.VariableSpec `ebpf:"epoch"`
 	Given            *ebpf.VariableSpec `ebpf:"given"`
 	KeysOfA_kind     *ebpf.VariableSpec `ebpf:"keys_of_a_kind"`
 	PageBytes        *ebpf.VariableSpec `ebpf:"page_bytes"`
 	ReaderDozes      *ebpf.VariableSpec `ebpf:"reader_dozes"`
 	ShareBytes       *ebpf.VariableSpec `ebpf:"share_bytes"`
 	Shares           *ebpf.VariableSpec `ebpf:"shares"`
+	SocketEpoch      *ebpf.VariableSpec `ebpf:"socket_epoch"`
 	StorageInUse     *ebpf.VariableSpec `ebpf:"storage_in_use"`
 	WakeupBytes      *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 	WantsEnvironment *ebpf.VariableSpec `ebpf:"wants_environment"`
@@ -574,13 +602,13 @@ type objectVariables struct {
 	CommonBytes      *ebpf.Variable `ebpf:"common_bytes"`
 	CountEpoch       *ebpf.Variable `ebpf:"count_epoch"`
 	Crossing         *ebpf.Variable `ebpf:"crossing"`
-	Epoch            *ebpf.Variable `ebpf:"epoch"`
 	Given            *ebpf.Variable `ebpf:"given"`
 	KeysOfA_kind     *ebpf.Variable `ebpf:"keys_of_a_kind"`
 	PageBytes        *ebpf.Variable `ebpf:"page_bytes"`
 	ReaderDozes      *ebpf.Variable `ebpf:"reader_dozes"`
 	ShareBytes       *ebpf.Variable `ebpf:"share_bytes"`
 	Shares           *ebpf.Variable `ebpf:"shares"`
+	SocketEpoch      *ebpf.Variable `ebpf:"socket_epoch"`
 	StorageInUse     *ebpf.Variable `ebpf:"storage_in_use"`
 	WakeupBytes      *ebpf.Variable `ebpf:"wakeup_bytes"`
 	WantsEnvironment *ebpf.Variable `ebpf:"wants_environment"`
@@ -592,11 +620,16 @@ type objectVariables struct {
 type objectPrograms struct {
 	CapabilityCapCapable        *ebpf.Program `ebpf:"capability__cap_capable"`
 	CapabilityCapCapableTp      *ebpf.Program `ebpf:"capability__cap_capable_tp"`
+	NetworkConnect4             *ebpf.Program `ebpf:"network__connect4"`
+	NetworkConnect6             *ebpf.Program `ebpf:"network__connect6"`
 	NetworkInetSockSetState     *ebpf.Program `ebpf:"network__inet_sock_set_state"`
 	NetworkInetSockSetStateRaw  *ebpf.Program `ebpf:"network__inet_sock_set_state_raw"`
 	NetworkSockOps              *ebpf.Program `ebpf:"network__sock_ops"`
+	NetworkSockRelease          *ebpf.Program `ebpf:"network__sock_release"`
 	NetworkTcpV4Connect         *ebpf.Program `ebpf:"network__tcp_v4_connect"`
+	NetworkTcpV4PreConnect      *ebpf.Program `ebpf:"network__tcp_v4_pre_connect"`
 	NetworkTcpV6Connect         *ebpf.Program `ebpf:"network__tcp_v6_connect"`
+	NetworkTcpV6PreConnect      *ebpf.Program `ebpf:"network__tcp_v6_pre_connect"`
 	ProcessIterTask             *ebpf.Program `ebpf:"process__iter_task"`
 	ProcessSchedProcessExec     *ebpf.Program `ebpf:"process__sched_process_exec"`
 	ProcessSchedProcessExecRaw  *ebpf.Program `ebpf:"process__sched_process_exec_raw"`
@@ -611,11 +644,16 @@ func (p *objectPrograms) Close() error {
 	return _ObjectClose(
 		p.CapabilityCapCapable,
 		p.CapabilityCapCapableTp,
+		p.NetworkConnect4,
+		p.NetworkConnect6,
 		p.NetworkInetSockSetState,
 		p.NetworkInetSockSetStateRaw,
 		p.NetworkSockOps,
+		p.NetworkSockRelease,
 		p.NetworkTcpV4Connect,
+		p.NetworkTcpV4PreConnect,
 		p.NetworkTcpV6Connect,
+		p.NetworkTcpV6PreConnect,
 		p.ProcessIterTask,
 		p.ProcessSchedProcessExec,
 		p.ProcessSchedProcessExecRaw,

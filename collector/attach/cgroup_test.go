@@ -11,8 +11,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/weirproject/weir/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/weirproject/weir/bpf"
 )
 
 // A hierarchy is where groups of one kind are made: the v2 tree, or one of v1's.

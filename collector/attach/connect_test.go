@@ -24,7 +24,7 @@ func TestConnectAndCloseOfOneConnection(t *testing.T) {
 			local, remote := exchange(t, c.network, l)
 			connected, closed, passive := w.connectFrom(local), w.closeOf(local, remote), w.closeOf(remote, local)
 
-			if !byMe(connected.Head.Actor) || connected.Connection.RemoteEnd() != remote || connected.Error != 0 || connected.FailedUnknown != 0 || connected.LatencyNs == 0 {
+			if !byMe(connected.Head.Actor) || connected.Connection.RemoteEnd() != remote || connected.Error != 0 || connected.Result != uint32(bpf.ConnectAnswered) || connected.LatencyNs == 0 {
 				t.Errorf("connect %+v", connected)
 			}
 			if !byMe(closed.Head.Actor) || closed.ActorIsCloser != 0 || closed.Direction != uint8(bpf.DirectionOutbound) || closed.Connection.Socket != connected.Connection.Socket {
@@ -106,6 +106,7 @@ func TestConnectToItselfIsOneConnect(t *testing.T) {
 func TestConnectNamesItsProcessHoweverManyAreOpen(t *testing.T) {
 	cfg := Default()
 	cfg.Sockets = 2
+	cfg.Kinds = []bpf.Kind{bpf.KindNetworkConnect, bpf.KindNetworkClose}
 	w := watch(t, cfg)
 	l := listen(t, "tcp4", "127.0.0.1:0")
 	var pairs [][2]net.Conn

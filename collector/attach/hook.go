@@ -19,19 +19,31 @@ func (l *loader) hook(p *ebpf.Program, section string) (link.Link, error) {
 		return link.AttachTracing(link.TracingOptions{Program: p})
 	case "raw_tp":
 		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: target, Program: p})
-	case "sockops":
-		return l.hookCgroup(p)
+	case "sockops", "cgroup":
+		return l.hookCgroup(p, section)
 	}
 	return nil, fmt.Errorf("section %s: nothing attaches such programs", section)
 }
 
+// cgroupHooks are the sections of programs that attach to a cgroup.
+var cgroupHooks = map[string]ebpf.AttachType{
+	"sockops":             ebpf.AttachCGroupSockOps,
+	"cgroup/connect4":     ebpf.AttachCGroupInet4Connect,
+	"cgroup/connect6":     ebpf.AttachCGroupInet6Connect,
+	"cgroup/sock_release": ebpf.AttachCgroupInetSockRelease,
+}
+
 // hookCgroup attaches to the root of the cgroup2 tree, and so to every process of the machine.
-func (l *loader) hookCgroup(p *ebpf.Program) (link.Link, error) {
+func (l *loader) hookCgroup(p *ebpf.Program, section string) (link.Link, error) {
+	hook, ok := cgroupHooks[section]
+	if !ok {
+		return nil, fmt.Errorf("section %s: nothing attaches such programs", section)
+	}
 	root, err := cgroupRoot(l.mountInfo)
 	if err != nil {
 		return nil, err
 	}
-	return link.AttachCgroup(link.CgroupOptions{Path: root, Attach: ebpf.AttachCGroupSockOps, Program: p})
+	return link.AttachCgroup(link.CgroupOptions{Path: root, Attach: hook, Program: p})
 }
 
 // errNoCgroup2 says that no cgroup2 tree is mounted. weir mounts nothing.

@@ -186,10 +186,10 @@ func (l *loader) open(p bpf.Program) (*program, error) {
 // others have begun at the same addresses. Their events would be told in the name of whoever opened the former.
 func (l *loader) forgetSockets() error {
 	var epoch uint32
-	if err := l.objects.Variables[bpf.VarEpoch].Get(&epoch); err != nil {
+	if err := l.objects.Variables[bpf.VarSocketEpoch].Get(&epoch); err != nil {
 		return fmt.Errorf("forget sockets: %w", err)
 	}
-	if err := l.objects.Variables[bpf.VarEpoch].Set(epoch + 1); err != nil {
+	if err := l.objects.Variables[bpf.VarSocketEpoch].Set(epoch + 1); err != nil {
 		return fmt.Errorf("forget sockets: %w", err)
 	}
 	return l.emptyTable()

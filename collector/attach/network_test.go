@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -159,4 +160,65 @@ func plainConnect(network string, to netip.AddrPort) error {
 	}
 	defer unix.Close(fd)
 	return unix.Connect(fd, address)
+}
+
+func ipv4(address string, port uint16) *unix.SockaddrInet4 {
+	return &unix.SockaddrInet4{Addr: netip.MustParseAddr(address).As4(), Port: int(port)}
+}
+
+func ipv6(address string, port uint16) *unix.SockaddrInet6 {
+	return &unix.SockaddrInet6{Addr: netip.MustParseAddr(address).As16(), Port: int(port)}
+}
+
+// stream makes a plain TCP socket, which ends with the test.
+func stream(t *testing.T, family int) int {
+	t.Helper()
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+// localEnd is the end that getsockname tells.
+func localEnd(t *testing.T, fd int) netip.AddrPort {
+	t.Helper()
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch a := name.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
+	}
+	t.Fatalf("%T", name)
+	return netip.AddrPort{}
+}
+
+// loopbackUp gives a new network namespace what every machine has.
+func loopbackUp(t *testing.T) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetUint16(unix.IFF_UP)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// connectShort connects to less of an address than there has to be.
+func connectShort(fd, length int) error {
+	address := unix.RawSockaddrInet4{Family: unix.AF_INET}
+	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&address)), uintptr(length))
+	return errno
 }

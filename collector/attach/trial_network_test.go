@@ -1,10 +1,17 @@
 package attach
 
 import (
+	"errors"
+	"math/bits"
 	"net/netip"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
 
 	"github.com/weirproject/weir/bpf"
 )
@@ -36,7 +43,7 @@ func tryConnectWithoutARoute(w *watcher) func(*events) bool {
 				continue
 			}
 			seen++
-			if s.Error != uint32(unix.ENETUNREACH) && s.Error != uint32(unix.EADDRNOTAVAIL) {
+			if s.Error != uint32(unix.ENETUNREACH) && s.Error != uint32(unix.EADDRNOTAVAIL) && s.Result != uint32(bpf.ConnectFailed) {
 				w.Errorf("%+v", s)
 			}
 		}
@@ -64,7 +71,7 @@ func tryConnectWithoutAFreePort(w *watcher) func(*events) bool {
 	return func(e *events) bool {
 		var failed []bpf.ConnectSample
 		for _, s := range e.connects {
-			if s.Connection.RemoteEnd() == remote && (s.Error != 0 || s.FailedUnknown != 0) {
+			if s.Connection.RemoteEnd() == remote && (s.Error != 0 || s.Result == uint32(bpf.ConnectFailed)) {
 				failed = append(failed, s)
 			}
 		}
@@ -73,6 +80,92 @@ func tryConnectWithoutAFreePort(w *watcher) func(*events) bool {
 			return false
 		}
 		return failed[0].Error == uint32(unix.EADDRNOTAVAIL)
+	}
+}
+
+// Whatever program of whatever cgroup says no, the attempt was made.
+func tryConnectDenied(w *watcher) func(*events) bool {
+	remote := netip.MustParseAddrPort("127.0.0.1:9") // nobody else connects to the discard service
+	undo := deny(w.T, remote.Port())
+	err := plainConnect("tcp4", remote)
+	undo()
+	if err != unix.EPERM {
+		w.Fatalf("connect = %v, want EPERM", err)
+	}
+	return func(e *events) bool {
+		s := one(e.connects, func(s *bpf.ConnectSample) bool { return s.Connection.RemoteEnd() == remote && byMe(s.Head.Actor) })
+		if s == nil {
+			return false
+		}
+		if s.Error != uint32(unix.EPERM) && s.Result != uint32(bpf.ConnectFailed) {
+			w.Errorf("%+v", s)
+		}
+		return true
+	}
+}
+
+// deny has connects to the port fail, in all of the machine.
+func deny(t *testing.T, port uint16) (undo func()) {
+	t.Helper()
+	const offsetOfPort = 24 // bpf_sock_addr.user_port
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type:       ebpf.CGroupSockAddr,
+		AttachType: ebpf.AttachCGroupInet4Connect,
+		License:    "GPL",
+		Instructions: asm.Instructions{
+			asm.LoadMem(asm.R1, asm.R1, offsetOfPort, asm.Word),
+			asm.Mov.Imm(asm.R0, 0),
+			asm.JEq.Imm(asm.R1, int32(bits.ReverseBytes16(port)), "out"),
+			asm.Mov.Imm(asm.R0, 1),
+			asm.Return().WithSymbol("out"),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := cgroupRoot(Default().MountInfo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hooked, err := link.AttachCgroup(link.CgroupOptions{Path: root, Attach: ebpf.AttachCGroupInet4Connect, Program: program})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := errors.Join(hooked.Close(), program.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func tryConnectWithoutAnAnswer(w *watcher) func(*events) bool {
+	silent := newSilence(w.T)
+	fd := silent.begin(w.T)
+	local := localEnd(w.T, fd)
+	awaitSecondSYN(w.T, fd)
+	unix.Close(fd)
+	return func(e *events) bool {
+		s := one(e.connects, func(s *bpf.ConnectSample) bool { return s.Connection.LocalEnd() == local && byMe(s.Head.Actor) })
+		if s == nil {
+			w.Error("it was not told at all")
+			return false
+		}
+		return s.Result == uint32(bpf.ConnectPending)
+	}
+}
+
+// awaitSecondSYN waits until the kernel has found that nobody answers.
+func awaitSecondSYN(t *testing.T, fd int) {
+	t.Helper()
+	for {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Total_retrans > 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

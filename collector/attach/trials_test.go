@@ -20,8 +20,10 @@ func trials() map[bpf.Kind]kindTrials {
 		bpf.KindProcessExec: {event: tryExec},
 		bpf.KindProcessExit: {event: tryExit},
 		bpf.KindNetworkConnect: {event: tryConnect, gaps: map[string]trial{
-			"connect without a route":      tryConnectWithoutARoute,
-			"errno where no port was free": tryConnectWithoutAFreePort,
+			"connect without a route":                     tryConnectWithoutARoute,
+			"connect that a program of the cgroup denies": tryConnectDenied,
+			"errno where no SYN left":                     tryConnectWithoutAFreePort,
+			"pending where there is no answer":            tryConnectWithoutAnAnswer,
 		}},
 		bpf.KindNetworkListen: {event: tryListen, gaps: map[string]trial{
 			"port without bind":                            tryListenWithoutBind,

@@ -147,6 +147,24 @@ func TestAnEventWithoutAnActorNamesNobody(t *testing.T) {
 	}
 }
 
+func TestAConnectSaysHowItEndedOnce(t *testing.T) {
+	b := newBench(schema.NetworkConnect)
+	for _, result := range []bpf.ConnectResult{bpf.ConnectAnswered, bpf.ConnectFailed, bpf.ConnectAbandoned, bpf.ConnectPending} {
+		s := &bpf.ConnectSample{Head: head(bpf.KindNetworkConnect, shellKey), Connection: connection("10.0.0.1:4000", "10.0.0.2:80"), Result: uint32(result)}
+		s.Head.Actor.NetworkNamespace, s.Connection.NetworkNamespace = 7, 8
+		b.Connect(s)
+	}
+	c := b.read(t).Proto().NetworkConnect
+	got := [][]bool{c.FailedUnknown, c.Abandoned, c.Pending}
+	want := [][]bool{{false, true, false, false}, {false, false, true, false}, {false, false, false, true}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]uint32{7, 7, 7, 7}, c.ActorNamespace); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func connection(local, remote string) bpf.Connection {
 	c := bpf.Connection{Family: 2}
 	l, r := netip.MustParseAddrPort(local), netip.MustParseAddrPort(remote)

@@ -17,11 +17,15 @@ func (f *Filler) Connect(s *bpf.ConnectSample) {
 	g.Destination = append(g.Destination, f.draft.Address(remote.Addr()))
 	g.DestinationPort = append(g.DestinationPort, uint32(remote.Port()))
 	g.Errno = append(g.Errno, s.Error)
-	g.FailedUnknown = append(g.FailedUnknown, s.FailedUnknown != 0)
+	g.FailedUnknown = append(g.FailedUnknown, bpf.ConnectResult(s.Result) == bpf.ConnectFailed)
+	g.Abandoned = append(g.Abandoned, bpf.ConnectResult(s.Result) == bpf.ConnectAbandoned)
+	g.Pending = append(g.Pending, bpf.ConnectResult(s.Result) == bpf.ConnectPending)
 	g.LatencyUs = append(g.LatencyUs, s.LatencyNs/1000)
 	g.NetworkNamespace = append(g.NetworkNamespace, c.NetworkNamespace)
 	g.Ipv4Mapped = append(g.Ipv4Mapped, c.Ipv4Mapped != 0)
 	g.Socket = append(g.Socket, c.Socket)
+	g.ActorNamespace = append(g.ActorNamespace, otherNamespace(&s.Head.Actor, c.NetworkNamespace))
+	g.Interface = append(g.Interface, c.Interface)
 }
 
 // Listen implements bpf.Handler.
@@ -62,6 +66,15 @@ func (f *Filler) Close(s *bpf.CloseSample) {
 	g.Ipv4Mapped = append(g.Ipv4Mapped, c.Ipv4Mapped != 0)
 	g.Socket = append(g.Socket, c.Socket)
 	g.ActorIsCloser = append(g.ActorIsCloser, s.ActorIsCloser != 0)
+	g.NotEstablished = append(g.NotEstablished, s.NotEstablished != 0)
+}
+
+// otherNamespace is the actor's network namespace where that is not the socket's.
+func otherNamespace(a *bpf.Actor, socket uint32) uint32 {
+	if a.NetworkNamespace == socket {
+		return 0
+	}
+	return a.NetworkNamespace
 }
 
 func directionOf(d bpf.Direction) weirv1.Direction {

@@ -126,6 +126,8 @@ func transform(t weirv1.Transform, path string, own shape) []product {
 	switch t {
 	case weirv1.Transform_TRANSFORM_OUTCOME:
 		return []product{{path: "event.outcome", shape: shape{appendFailure, "keyword"}, otherwise: "success"}}
+	case weirv1.Transform_TRANSFORM_UNKNOWN:
+		return []product{{path: "event.outcome", shape: shape{appendUnknown, "keyword"}}}
 	case weirv1.Transform_TRANSFORM_BASENAME:
 		return []product{{path: sibling(path, "name"), shape: shape{appendBasename, "keyword"}}}
 	case weirv1.Transform_TRANSFORM_COMMAND_LINE:

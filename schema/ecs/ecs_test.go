@@ -201,6 +201,32 @@ func TestCommunityIDIsTheSameFromBothEndsAndAbsentWithoutThem(t *testing.T) {
 	}
 }
 
+// What a connect came to is told once: by its own event, or, where that is pending, by its close.
+func TestOutcomeOfAConnectIsUnknownAsLongAsItIsPending(t *testing.T) {
+	s := newSample()
+	for range 4 {
+		samples[schema.NetworkConnect](s)
+	}
+	g := s.groups.NetworkConnect
+	g.Errno = []uint32{0, 111, 0, 0}
+	g.FailedUnknown = []bool{false, false, false, false}
+	g.Pending = []bool{false, false, true, false}
+	g.Abandoned = []bool{false, false, false, true}
+	samples[schema.NetworkClose](s)
+	samples[schema.NetworkClose](s)
+	s.groups.NetworkClose.NotEstablished = []bool{true, false}
+	b := s.read(t)
+	documents := encoder(t).Batch(b, nil)
+	var got []any
+	for row := range b.Rows() {
+		event := decodeStrictly(t, documents.Append(nil, row))["event"].(map[string]any)
+		got = append(got, event["outcome"])
+	}
+	if diff := cmp.Diff([]any{"success", "failure", "unknown", "failure", "failure", "success"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestKindThatThisWeirDoesNotKnowIsShownByItsName(t *testing.T) {
 	b := everyKind(t)
 	row := batch.Row{Index: 0}

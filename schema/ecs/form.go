@@ -191,6 +191,8 @@ func appendErrno(_ *Documents, dst []byte, v uint64) []byte {
 
 func appendFailure(_ *Documents, dst []byte, _ uint64) []byte { return append(dst, `"failure"`...) }
 
+func appendUnknown(_ *Documents, dst []byte, _ uint64) []byte { return append(dst, `"unknown"`...) }
+
 func appendSignal(_ *Documents, dst []byte, v uint64) []byte {
 	const firstRealTime = 34 // glibc keeps 32 and 33
 	switch {

@@ -185,6 +185,10 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.NetworkNamespace = append(g.NetworkNamespace, 4026532003)
 		g.Ipv4Mapped = append(g.Ipv4Mapped, true)
 		g.Socket = append(g.Socket, 1<<63+7)
+		g.Pending = append(g.Pending, true)
+		g.Abandoned = append(g.Abandoned, true)
+		g.ActorNamespace = append(g.ActorNamespace, 4026532007)
+		g.Interface = append(g.Interface, 3)
 	},
 	schema.NetworkListen: func(s *sample) {
 		s.event(schema.NetworkListen)
@@ -213,6 +217,7 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.Ipv4Mapped = append(g.Ipv4Mapped, true)
 		g.Socket = append(g.Socket, 77)
 		g.ActorIsCloser = append(g.ActorIsCloser, true)
+		g.NotEstablished = append(g.NotEstablished, true)
 	},
 	schema.CapabilityCheck: func(s *sample) {
 		s.event(schema.CapabilityCheck)

@@ -74,8 +74,12 @@ func describeConnect(b *batch.Batch, c *weirv1.NetworkConnect, i int) string {
 		endpoint(b, schema.At(c.Destination, i), schema.At(c.DestinationPort, i))
 	took := duration(schema.At(c.LatencyUs, i))
 	switch errno := schema.At(c.Errno, i); {
+	case schema.At(c.Pending, i):
+		return fmt.Sprintf("%s no answer after %s", ends, took)
+	case schema.At(c.Abandoned, i):
+		return fmt.Sprintf("%s given up after %s", ends, took)
 	case schema.At(c.FailedUnknown, i):
-		return fmt.Sprintf("%s failed after %s", ends, took)
+		return fmt.Sprintf("%s failed", ends)
 	case errno != 0:
 		return fmt.Sprintf("%s %s after %s", ends, unix.ErrnoName(syscall.Errno(errno)), took)
 	}
@@ -83,10 +87,13 @@ func describeConnect(b *batch.Batch, c *weirv1.NetworkConnect, i int) string {
 }
 
 func describeClose(b *batch.Batch, c *weirv1.NetworkClose, i int) string {
-	text := fmt.Sprintf("%s → %s %s out %s in",
-		endpoint(b, schema.At(c.Source, i), schema.At(c.SourcePort, i)),
-		endpoint(b, schema.At(c.Destination, i), schema.At(c.DestinationPort, i)),
-		size(schema.At(c.SentBytes, i)), size(schema.At(c.ReceivedBytes, i)))
+	text := endpoint(b, schema.At(c.Source, i), schema.At(c.SourcePort, i)) + " → " +
+		endpoint(b, schema.At(c.Destination, i), schema.At(c.DestinationPort, i))
+	if schema.At(c.NotEstablished, i) {
+		text += " never connected"
+	} else {
+		text += fmt.Sprintf(" %s out %s in", size(schema.At(c.SentBytes, i)), size(schema.At(c.ReceivedBytes, i)))
+	}
 	if us := schema.At(c.DurationUs, i); us != 0 {
 		text += " after " + duration(us)
 	}

@@ -75,7 +75,9 @@ func (Direction) EnumDescriptor() ([]byte, []int) {
 	return file_weir_v1_network_proto_rawDescGZIP(), []int{0}
 }
 
-// A TCP connection attempt ended: it was established or failed. The actor is who called connect.
+// A TCP connection attempt ended: it was established or failed. One that has no answer yet when its first SYN is sent
+// again, mostly after 1 s, is told at that moment as pending, and only then: how it ended says the network.close of the
+// same socket, which also comes where it was never established. The actor is who called connect.
 type NetworkConnect struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The host's end.
@@ -88,16 +90,25 @@ type NetworkConnect struct {
 	DestinationPort []uint32 `protobuf:"varint,4,rep,packed,name=destination_port,json=destinationPort,proto3" json:"destination_port,omitempty"`
 	// 0 is success; positive otherwise: sock.sk_err.
 	Errno []uint32 `protobuf:"varint,5,rep,packed,name=errno,proto3" json:"errno,omitempty"`
-	// The attempt failed, but the rung does not tell by which errno.
+	// The attempt failed before it left the host, but the rung does not tell by which errno.
 	FailedUnknown []bool `protobuf:"varint,6,rep,packed,name=failed_unknown,json=failedUnknown,proto3" json:"failed_unknown,omitempty"`
-	// From SYN_SENT to the result.
+	// From the call of connect to the result, or until it was told as pending.
 	LatencyUs []uint64 `protobuf:"varint,7,rep,packed,name=latency_us,json=latencyUs,proto3" json:"latency_us,omitempty"`
 	// Inode number of the socket's network namespace.
 	NetworkNamespace []uint32 `protobuf:"varint,8,rep,packed,name=network_namespace,json=networkNamespace,proto3" json:"network_namespace,omitempty"`
 	// The addresses are IPv4 by way of an IPv6 socket.
 	Ipv4Mapped []bool `protobuf:"varint,9,rep,packed,name=ipv4_mapped,json=ipv4Mapped,proto3" json:"ipv4_mapped,omitempty"`
 	// Socket cookie, or the kernel's address of the socket hashed: the same on connect and close of one connection.
-	Socket        []uint64 `protobuf:"varint,10,rep,packed,name=socket,proto3" json:"socket,omitempty"`
+	Socket []uint64 `protobuf:"varint,10,rep,packed,name=socket,proto3" json:"socket,omitempty"`
+	// There is no answer yet.
+	Pending []bool `protobuf:"varint,11,rep,packed,name=pending,proto3" json:"pending,omitempty"`
+	// The process gave up before there was an answer: it closed, shut or disconnected the socket.
+	Abandoned []bool `protobuf:"varint,12,rep,packed,name=abandoned,proto3" json:"abandoned,omitempty"`
+	// Inode number of the actor's network namespace, where that is not the socket's.
+	ActorNamespace []uint32 `protobuf:"varint,13,rep,packed,name=actor_namespace,json=actorNamespace,proto3" json:"actor_namespace,omitempty"`
+	// Index, in the socket's network namespace, of the interface that the socket is bound to: by the scope of a link-local
+	// address, or by SO_BINDTODEVICE.
+	Interface     []uint32 `protobuf:"varint,14,rep,packed,name=interface,proto3" json:"interface,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -202,6 +213,34 @@ func (x *NetworkConnect) GetSocket() []uint64 {
 	return nil
 }
 
+func (x *NetworkConnect) GetPending() []bool {
+	if x != nil {
+		return x.Pending
+	}
+	return nil
+}
+
+func (x *NetworkConnect) GetAbandoned() []bool {
+	if x != nil {
+		return x.Abandoned
+	}
+	return nil
+}
+
+func (x *NetworkConnect) GetActorNamespace() []uint32 {
+	if x != nil {
+		return x.ActorNamespace
+	}
+	return nil
+}
+
+func (x *NetworkConnect) GetInterface() []uint32 {
+	if x != nil {
+		return x.Interface
+	}
+	return nil
+}
+
 // A TCP socket began to listen.
 type NetworkListen struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -284,7 +323,7 @@ func (x *NetworkListen) GetDualStack() []bool {
 	return nil
 }
 
-// An established TCP connection ended. The actor is who opened it, or who closed it where that is not known.
+// A TCP connection ended that was established, or that network.connect told as pending. The actor is who opened it, or who closed it where that is not known.
 type NetworkClose struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who opened the connection: the host's end of an outbound one, the other end of an inbound one.
@@ -297,7 +336,8 @@ type NetworkClose struct {
 	DestinationPort []uint32 `protobuf:"varint,4,rep,packed,name=destination_port,json=destinationPort,proto3" json:"destination_port,omitempty"`
 	// Whether the host opened the connection or took it.
 	Direction []Direction `protobuf:"varint,5,rep,packed,name=direction,proto3,enum=weir.v1.Direction" json:"direction,omitempty"`
-	// From established to closed; none for a connection that is older than the collector.
+	// From established to closed, or from the call of connect where it was not established; none for a connection that is
+	// older than the collector.
 	DurationUs []uint64 `protobuf:"varint,6,rep,packed,name=duration_us,json=durationUs,proto3" json:"duration_us,omitempty"`
 	// Payload that the host sent and the other end acknowledged: tcp_sock.bytes_acked.
 	SentBytes []uint64 `protobuf:"varint,7,rep,packed,name=sent_bytes,json=sentBytes,proto3" json:"sent_bytes,omitempty"`
@@ -317,8 +357,10 @@ type NetworkClose struct {
 	Socket []uint64 `protobuf:"varint,14,rep,packed,name=socket,proto3" json:"socket,omitempty"`
 	// The actor closed the connection; who opened it is not known.
 	ActorIsCloser []bool `protobuf:"varint,15,rep,packed,name=actor_is_closer,json=actorIsCloser,proto3" json:"actor_is_closer,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// There was no connection: this is the end of an attempt that network.connect told as pending.
+	NotEstablished []bool `protobuf:"varint,21,rep,packed,name=not_established,json=notEstablished,proto3" json:"not_established,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *NetworkClose) Reset() {
@@ -456,11 +498,18 @@ func (x *NetworkClose) GetActorIsCloser() []bool {
 	return nil
 }
 
+func (x *NetworkClose) GetNotEstablished() []bool {
+	if x != nil {
+		return x.NotEstablished
+	}
+	return nil
+}
+
 var File_weir_v1_network_proto protoreflect.FileDescriptor
 
 const file_weir_v1_network_proto_rawDesc = "" +
 	"\n" +
-	"\x15weir/v1/network.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\xb5\x06\n" +
+	"\x15weir/v1/network.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\xb4\b\n" +
 	"\x0eNetworkConnect\x12<\n" +
 	"\x06source\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\x06source\x12E\n" +
@@ -487,7 +536,15 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"ipv4Mapped\x12:\n" +
 	"\x06socket\x18\n" +
 	" \x03(\x04B\"\xe2\xe0\x18\x1e\n" +
-	"\x13weir.network.socketJ\akeywordR\x06socket:z\xe2\xe0\x18v\n" +
+	"\x13weir.network.socketJ\akeywordR\x06socket\x126\n" +
+	"\apending\x18\v \x03(\bB\x1c\xe2\xe0\x18\x18\n" +
+	"\x14weir.network.pending8\vR\apending\x12<\n" +
+	"\tabandoned\x18\f \x03(\bB\x1e\xe2\xe0\x18\x1a\n" +
+	"\x16weir.network.abandoned8\x01R\tabandoned\x12K\n" +
+	"\x0factor_namespace\x18\r \x03(\rB\"\xe2\xe0\x18\x1e\n" +
+	"\x1cweir.network.actor_namespaceR\x0eactorNamespace\x12:\n" +
+	"\tinterface\x18\x0e \x03(\rB\x1c\xe2\xe0\x18\x18\n" +
+	"\x16weir.network.interfaceR\tinterface:z\xe2\xe0\x18v\n" +
 	"\x0fnetwork.connect\x12\anetwork\x1a\x05start\x1a\n" +
 	"connection\"\aconnect0\xa1\x1f8\x01@\x01J7\n" +
 	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\xb8\x03\n" +
@@ -504,7 +561,8 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"dual_stack\x18\x05 \x03(\bB\x1d\xe2\xe0\x18\x19\n" +
 	"\x17weir.network.dual_stackR\tdualStack:l\xe2\xe0\x18h\n" +
 	"\x0enetwork.listen\x12\anetwork\x1a\x05start\"\x06listen0\xa1\x1f8\a@\x01J7\n" +
-	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\xce\t\n" +
+	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\x9d\n" +
+	"\n" +
 	"\fNetworkClose\x12<\n" +
 	"\x06source\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\x06source\x12E\n" +
@@ -542,7 +600,9 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\x06socket\x18\x0e \x03(\x04B\"\xe2\xe0\x18\x1e\n" +
 	"\x13weir.network.socketJ\akeywordR\x06socket\x12J\n" +
 	"\x0factor_is_closer\x18\x0f \x03(\bB\"\xe2\xe0\x18\x1e\n" +
-	"\x1cweir.network.actor_is_closerR\ractorIsCloser:t\xe2\xe0\x18p\n" +
+	"\x1cweir.network.actor_is_closerR\ractorIsCloser\x12M\n" +
+	"\x0fnot_established\x18\x15 \x03(\bB$\xe2\xe0\x18 \n" +
+	"\x1cweir.network.not_established8\x01R\x0enotEstablished:t\xe2\xe0\x18p\n" +
 	"\rnetwork.close\x12\anetwork\x1a\x03end\x1a\n" +
 	"connection\"\x05close0\xa1\x1f8\x02@\x01J7\n" +
 	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp*n\n" +

@@ -329,7 +329,8 @@ type Transform int32
 
 const (
 	Transform_TRANSFORM_UNSPECIFIED Transform = 0
-	// errno or the like: also event.outcome, "failure" where a column that says so is not 0, else "success".
+	// errno or the like: also event.outcome, "failure" where a column that says so is not 0, else "success" where no
+	// other column says otherwise.
 	Transform_TRANSFORM_OUTCOME Transform = 1
 	// Path: also the last part beside it, such as process.name beside process.executable.
 	Transform_TRANSFORM_BASENAME Transform = 2
@@ -350,6 +351,8 @@ const (
 	// Port of the destination of a kind with two ends: also network.community_id (OCSF: connection_info.community_uid),
 	// the Community ID v1 of both ends and network.transport. None where an address or a port is not known.
 	Transform_TRANSFORM_COMMUNITY_ID Transform = 10
+	// How it ended is not known: also event.outcome, "unknown" where it is not 0.
+	Transform_TRANSFORM_UNKNOWN Transform = 11
 )
 
 // Enum value maps for Transform.
@@ -366,6 +369,7 @@ var (
 		8:  "TRANSFORM_SENT",
 		9:  "TRANSFORM_RECEIVED",
 		10: "TRANSFORM_COMMUNITY_ID",
+		11: "TRANSFORM_UNKNOWN",
 	}
 	Transform_value = map[string]int32{
 		"TRANSFORM_UNSPECIFIED":  0,
@@ -379,6 +383,7 @@ var (
 		"TRANSFORM_SENT":         8,
 		"TRANSFORM_RECEIVED":     9,
 		"TRANSFORM_COMMUNITY_ID": 10,
+		"TRANSFORM_UNKNOWN":      11,
 	}
 )
 
@@ -920,7 +925,7 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\vROLE_PARENT\x10\x02\x12\x0f\n" +
 	"\vROLE_TARGET\x10\x03\x12\x10\n" +
 	"\fROLE_CREATOR\x10\x04\x12\x17\n" +
-	"\x13ROLE_SESSION_LEADER\x10\x05*\x8e\x02\n" +
+	"\x13ROLE_SESSION_LEADER\x10\x05*\xa5\x02\n" +
 	"\tTransform\x12\x19\n" +
 	"\x15TRANSFORM_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TRANSFORM_OUTCOME\x10\x01\x12\x16\n" +
@@ -933,7 +938,8 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\x0eTRANSFORM_SENT\x10\b\x12\x16\n" +
 	"\x12TRANSFORM_RECEIVED\x10\t\x12\x1a\n" +
 	"\x16TRANSFORM_COMMUNITY_ID\x10\n" +
-	":D\n" +
+	"\x12\x15\n" +
+	"\x11TRANSFORM_UNKNOWN\x10\v:D\n" +
 	"\x04kind\x12\x1f.google.protobuf.MessageOptions\x18\x8c\x8c\x03 \x01(\v2\r.weir.v1.KindR\x04kind:G\n" +
 	"\x05table\x12\x1f.google.protobuf.MessageOptions\x18\x8d\x8c\x03 \x01(\v2\x0e.weir.v1.TableR\x05table:E\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\x8c\x8c\x03 \x01(\v2\x0e.weir.v1.FieldR\x05field:9\n" +
