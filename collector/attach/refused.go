@@ -46,7 +46,7 @@ func needed(rung string, err error) string {
 		return "fentry and fexit (on arm64 from Linux 6.4 on)"
 	case errors.Is(err, unix.EPERM) && os.Geteuid() != 0:
 		return needRoot
-	case errors.Is(err, unix.EPERM) && lockedDown():
+	case lockedDown(): // to some programs the verifier says so itself, in its own words
 		return "a kernel without lockdown=confidentiality"
 	case errors.Is(err, unix.EPERM) && strings.Contains(rung, "fexit/"):
 		return "fentry and fexit: this kernel refuses them to everyone (EPERM)"
@@ -68,7 +68,7 @@ func lockedDown() bool {
 // raise a limit that weir has raised already.
 func short(err error) error {
 	if e, ok := errors.AsType[*ebpf.VerifierError](err); ok {
-		return fmt.Errorf("load program: %w", e)
+		return e
 	}
 	if errors.Is(err, unix.EPERM) {
 		return unix.EPERM

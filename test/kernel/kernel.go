@@ -15,8 +15,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +30,41 @@ type Kernel struct {
 	Arch string // as Go has it
 	from source
 	machine
+	boot
 }
+
+// boot is how a kernel is started.
+type boot struct {
+	name   string // of the restriction; empty: there is none
+	line   string // the kernel's command line
+	hidden string // what init hides behind an empty directory, or does not mount
+}
+
+const whole = "lsm=lockdown,bpf"
+
+// restrictions are what machines are met with, whatever their kernel.
+func restrictions() []boot {
+	return []boot{
+		{name: "no `bpf` in `lsm=`", line: "lsm=lockdown"},
+		{name: "`lockdown=integrity`", line: whole + " lockdown=integrity"},
+		{name: "`lockdown=confidentiality`", line: whole + " lockdown=confidentiality"},
+		{name: "no types of the kernel (BTF)", line: whole, hidden: "/sys/kernel/btf"},
+		{name: "tracefs is not mounted", line: whole, hidden: "/sys/kernel/tracing"},
+		{name: "cgroup2 is not mounted", line: whole, hidden: "/sys/fs/cgroup"},
+	}
+}
+
+// restricted is one kernel, once by each restriction.
+func restricted() (all []Kernel) {
+	for _, b := range restrictions() {
+		k := matrix()[restrictedKernel]
+		k.boot = b
+		all = append(all, k)
+	}
+	return all
+}
+
+const restrictedKernel = 2 // 6.12, amd64
 
 // matrix is the floor, what Debian's stable releases have had since, and the newest there is.
 func matrix() []Kernel {
@@ -44,16 +81,33 @@ func matrix() []Kernel {
 		return source{debian, "trixie-backports", `^linux-binary-[0-9.]+\+deb13-cloud-` + arch + `$`}
 	}
 	return []Kernel{
-		{"5.10", "amd64", bullseye("amd64"), pc},
-		{"6.1", "amd64", bookworm("amd64"), pc},
-		{"6.12", "amd64", trixie("amd64"), pc},
-		{"newest", "amd64", backports("amd64"), pc},
-		{"6.12", "arm64", trixie("arm64"), virt},
-		{"newest", "arm64", backports("arm64"), virt},
+		{"5.10", "amd64", bullseye("amd64"), pc, boot{line: whole}},
+		{"6.1", "amd64", bookworm("amd64"), pc, boot{line: whole}},
+		{"6.12", "amd64", trixie("amd64"), pc, boot{line: whole}},
+		{"newest", "amd64", backports("amd64"), pc, boot{line: whole}},
+		{"6.12", "arm64", trixie("arm64"), virt, boot{line: whole}},
+		{"newest", "arm64", backports("arm64"), virt, boot{line: whole}},
 	}
 }
 
+// String names the kernel's directory in the cache.
 func (k Kernel) String() string { return k.Name + "-" + k.Arch }
+
+// test names the kernel and its restriction, of which there may be none.
+func (k Kernel) test() string {
+	return strings.TrimSpace(k.String() + " " + strings.ReplaceAll(k.boot.name, "`", ""))
+}
+
+// arguments are those of the guest's init.
+func (k Kernel) arguments(tests map[string]string) (args []string) {
+	if k.hidden != "" {
+		args = append(args, "hidden="+k.hidden)
+	}
+	for _, binary := range slices.Sorted(maps.Keys(tests)) {
+		args = append(args, binary+"="+tests[binary])
+	}
+	return args
+}
 
 // image is the file in a kernel's directory that QEMU starts. It is the last one written there.
 const image = "kernel"

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write docs/kernels.md")
+	update = flag.Bool("update", false, "write docs/kernels.md and testdata/verifier.txt")
 	only   = flag.String("only", "", "a regular expression: the tests of collector/attach that run, and no others")
 )
 
@@ -39,29 +40,30 @@ const deadline = 15 * time.Minute
 
 // A kernel's tests run beside those of as many others as there are CPUs.
 func TestHooksHoldOnEveryKernelAndThePageSaysHow(t *testing.T) {
-	var mu sync.Mutex
-	seen := make(map[string]survey.Survey)
+	kernels := slices.Concat(matrix(), restricted())
+	reports := make([]*report, len(kernels))
 	initrds := initrds(t)
 	t.Run("on", func(t *testing.T) {
-		for _, k := range matrix() {
-			t.Run(k.String(), func(t *testing.T) {
+		for i, k := range kernels {
+			t.Run(k.test(), func(t *testing.T) {
 				t.Parallel()
-				s := runTests(t, k, initrds[k.Arch])
-				mu.Lock()
-				defer mu.Unlock()
-				seen[k.String()] = s
+				reports[i] = runTests(t, k, initrds[k.Arch])
 			})
 		}
 	})
-	if len(seen) < len(matrix()) {
-		t.Log("the page is not compared, as not every kernel was seen")
+	if slices.Contains(reports, nil) {
+		t.Log("pages are not compared, as not every kernel was seen")
 		return
 	}
 	var columns []column
-	for _, k := range matrix() {
-		columns = append(columns, column{k.column(), seen[k.String()]})
+	for i, k := range kernels {
+		columns = append(columns, column{k.column(), *reports[i].survey})
 	}
-	comparePage(t, page(ladders(t), columns, hostColumn(t)))
+	on, under := columns[:len(matrix())], columns[len(matrix()):]
+	comparePage(t, page(ladders(t), on, under, hostColumn(t)))
+	if *only == "" {
+		compareInstructions(t, instructionsOf(kernels, reports))
+	}
 }
 
 // initrds builds what guests of each architecture start with.
@@ -82,7 +84,7 @@ func initrds(t *testing.T) map[string]string {
 }
 
 // runTests starts the kernel, and returns what its survey says. The console is kept beside the kernel.
-func runTests(t *testing.T, k Kernel, initrd string) survey.Survey {
+func runTests(t *testing.T, k Kernel, initrd string) *report {
 	t.Helper()
 	dir, err := k.fetch(t.Context(), filepath.Join(root, ".cache", "kernels"))
 	if err != nil {
@@ -90,16 +92,15 @@ func runTests(t *testing.T, k Kernel, initrd string) survey.Survey {
 	}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), deadline, errDeadline)
 	defer cancel()
-	var binaries, args []string
-	for binary, run := range k.tests() {
-		binaries, args = append(binaries, binary), append(args, binary+"="+run)
-	}
-	console, err := k.run(ctx, filepath.Join(dir, image), initrd, args)
-	if err := os.WriteFile(filepath.Join(dir, "console.txt"), console, 0o644); err != nil {
+	console, err := k.run(ctx, filepath.Join(dir, image), initrd, k.line, k.arguments(k.tests()))
+	if err := os.WriteFile(filepath.Join(dir, "console "+k.test()+".txt"), console, 0o644); err != nil {
 		t.Error(err)
 	}
 	r := readConsole(console)
-	faults := r.check(binaries)
+	faults := r.check(slices.Sorted(maps.Keys(k.tests())))
+	if r.survey != nil && r.survey.Refused != "" && k.boot.name == "" {
+		faults = append(faults, r.survey.Refused)
+	}
 	if err != nil {
 		faults = append(faults, err.Error())
 	}
@@ -107,12 +108,14 @@ func runTests(t *testing.T, k Kernel, initrd string) survey.Survey {
 		t.Fatalf("%s\n%s", strings.Join(faults, "\n"), r.excerpt())
 	}
 	t.Logf("Linux %s: %d tests passed", r.survey.Release, r.passed)
-	return *r.survey
+	return &r
 }
 
 // tests tell the guest what to run of which binary.
 func (k Kernel) tests() map[string]string {
 	switch {
+	case k.boot.name != "":
+		return nil
 	case *only != "":
 		return map[string]string{"attach.test": *only}
 	case k.Arch == "arm64":
@@ -123,7 +126,10 @@ func (k Kernel) tests() map[string]string {
 
 // column is the kernel's name on the page.
 func (k Kernel) column() string {
-	if k.Arch == "amd64" {
+	switch {
+	case k.boot.name != "":
+		return k.boot.name
+	case k.Arch == "amd64":
 		return k.Name
 	}
 	return k.Name + " " + k.Arch

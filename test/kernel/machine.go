@@ -26,13 +26,13 @@ var (
 	virt = machine{"qemu-system-aarch64", "qemu-system-arm", []string{"-M", "virt", "-cpu", "max,pauth-impdef=on"}, "ttyAMA0"}
 )
 
-// run starts the kernel with the initrd, whose init gets the arguments, and returns what the console has shown when
+// run starts the kernel with the initrd and the command line, whose end are init's arguments, and returns what the console has shown when
 // the machine is off.
-func (m machine) run(ctx context.Context, kernel, initrd string, args []string) (console []byte, err error) {
+func (m machine) run(ctx context.Context, kernel, initrd, line string, args []string) (console []byte, err error) {
 	if _, err := exec.LookPath(m.qemu); err != nil {
 		return nil, fmt.Errorf("%s is missing: apt-get install -y %s", m.qemu, m.debian)
 	}
-	line := "console=" + m.console + " panic=-1 quiet lsm=lockdown,bpf rdinit=/init -- " + strings.Join(args, " ")
+	line = "console=" + m.console + " panic=-1 quiet " + line + " rdinit=/init -- " + strings.Join(args, " ")
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, "nice", append([]string{ // tests beside this one wait for less
 		m.qemu, "-accel", "tcg", "-m", "512", "-smp", "1", "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none",

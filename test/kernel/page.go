@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,8 +32,16 @@ weir looks for what a kernel has, never at its version. What runs where you are:
 // hostHead begins the part of the page that is the machine's on which it was written.
 const hostHead = "\n## The machine that wrote this page: "
 
-// page tells the rung of every kind on each kernel, and on the host, whose part comes last.
-func page(ladders bpf.Ladders, kernels []column, host column) string {
+const underHead = `
+## Under restrictions
+
+6.12 on amd64, started so that it has less. What is not told comes as it does without.
+
+`
+
+// page tells the rung of every kind on each kernel, on one of them under restrictions, and on the host, whose part comes
+// last.
+func page(ladders bpf.Ladders, kernels, under []column, host column) string {
 	var out strings.Builder
 	out.WriteString(pageHead)
 	out.WriteString(matrixTable(ladders, kernels))
@@ -41,6 +50,7 @@ func page(ladders bpf.Ladders, kernels []column, host column) string {
 		out.WriteString(ladderTable(ladders[kind], kind, kernels))
 		out.WriteString(refusals(kind, kernels))
 	}
+	out.WriteString(underHead + underTable(ladders, under, kernels[restrictedKernel]))
 	fmt.Fprintf(&out, "%s%s\n\n%s", hostHead, host.name, hostTable(ladders, host))
 	return out.String()
 }
@@ -129,6 +139,43 @@ func refusals(kind bpf.Kind, kernels []column) string {
 		fmt.Fprintf(&out, "\nRefused by %s: %s.\n", strings.Join(by[reason], ", "), reason)
 	}
 	return out.String()
+}
+
+// underTable tells what differs from the kernel that has everything.
+func underTable(ladders bpf.Ladders, under []column, whole column) string {
+	var out strings.Builder
+	out.WriteString("| restriction | what weir does |\n|---|---|\n")
+	for _, k := range under {
+		fmt.Fprintf(&out, "| %s | %s |\n", k.name, cmp.Or(refusedWhole(k), differences(ladders, k, whole), "all comes as without"))
+	}
+	return out.String()
+}
+
+func refusedWhole(k column) string {
+	if k.survey.Refused == "" {
+		return ""
+	}
+	return "it refuses to start: " + strings.ReplaceAll(k.survey.Refused, "\n", "; ")
+}
+
+func differences(ladders bpf.Ladders, k, whole column) string {
+	var all []string
+	for _, kind := range bpf.Kinds() {
+		rung := rungOf(ladders, kind, k)
+		switch {
+		case kindOf(kind, k).Rung == kindOf(kind, whole).Rung:
+		case rung == nil:
+			all = append(all, fmt.Sprintf("%s does not come", kind))
+		default:
+			all = append(all, strings.TrimSuffix(fmt.Sprintf("%s comes by rung %d and %s", kind, rung.Order, rung.Gaps()), " and "))
+		}
+		for _, reason := range kindOf(kind, k).Refused {
+			if !slices.Contains(kindOf(kind, whole).Refused, reason) {
+				all = append(all, "("+reason+")")
+			}
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 func hostTable(ladders bpf.Ladders, host column) string {

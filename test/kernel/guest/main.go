@@ -1,7 +1,8 @@
 // Program guest is the init of a virtual machine of test/kernel: it tells what the kernel's survey says, runs test
 // binaries, and powers the machine off. What it tells goes to the console, in lines that begin with Mark.
 //
-// Its arguments are test binaries, each with what -test.run is to select: "attach.test=^TestExec".
+// Its arguments are test binaries, each with what -test.run is to select: "attach.test=^TestExec". Before them may be
+// what the machine is to lack: "hidden=/sys/kernel/btf".
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +23,9 @@ import (
 // when main begins, and found it empty: cilium/ebpf does so once a process.
 const mounted = "WEIR_GUEST_MOUNTED"
 
+// hidden is the name of the argument that tells what the machine is to lack.
+const hidden = "hidden"
+
 func main() {
 	if os.Getenv(mounted) == "" {
 		tell("start", again())
@@ -31,8 +36,9 @@ func main() {
 	}
 	tellSurvey()
 	for _, arg := range os.Args[1:] {
-		binary, run, _ := strings.Cut(arg, "=")
-		tell("end "+binary, test(binary, run))
+		if binary, run, _ := strings.Cut(arg, "="); binary != hidden {
+			tell("end "+binary, test(binary, run))
+		}
 	}
 	powerOff()
 }
@@ -62,7 +68,20 @@ func tellSurvey() {
 
 // again mounts what tests look at, and starts this program anew.
 func again() error {
-	for _, m := range []struct{ kind, at string }{
+	for _, m := range mounts(hiddenPath()) {
+		if err := mount(m.kind, m.at); err != nil {
+			return fmt.Errorf("mount %s: %w", m.at, err)
+		}
+	}
+	env := append(os.Environ(), mounted+"=1", "TMPDIR=/tmp", "PATH=/")
+	return unix.Exec("/init", os.Args, env)
+}
+
+type mountPoint struct{ kind, at string }
+
+// mounts is what tests look at, with an empty file system in the place of what is hidden.
+func mounts(hide string) []mountPoint {
+	all := []mountPoint{
 		{"proc", "/proc"},
 		{"sysfs", "/sys"},
 		{"devtmpfs", "/dev"},
@@ -71,13 +90,22 @@ func again() error {
 		{"bpf", "/sys/fs/bpf"},
 		{"tracefs", "/sys/kernel/tracing"},
 		{"securityfs", "/sys/kernel/security"},
-	} {
-		if err := mount(m.kind, m.at); err != nil {
-			return fmt.Errorf("mount %s: %w", m.at, err)
+	}
+	if hide == "" {
+		return all
+	}
+	all = slices.DeleteFunc(all, func(m mountPoint) bool { return m.at == hide })
+	return append(all, mountPoint{"tmpfs", hide})
+}
+
+// hiddenPath is what the arguments say, or nothing.
+func hiddenPath() string {
+	for _, arg := range os.Args[1:] {
+		if name, path, _ := strings.Cut(arg, "="); name == hidden {
+			return path
 		}
 	}
-	env := append(os.Environ(), mounted+"=1", "TMPDIR=/tmp", "PATH=/")
-	return unix.Exec("/init", os.Args, env)
+	return ""
 }
 
 func mount(kind, at string) error {

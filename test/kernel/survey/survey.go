@@ -3,6 +3,7 @@
 package survey
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,7 @@ import (
 // Survey is one kernel's.
 type Survey struct {
 	Release string // as uname has it
+	Refused string // why weir runs not at all; empty: it runs
 	Kinds   []Kind // in the order of their numbers
 }
 
@@ -30,6 +32,9 @@ func Take() (Survey, error) {
 		return Survey{}, err
 	}
 	a, err := attach.New(attach.Default())
+	if _, refused := errors.AsType[*attach.Refused](err); refused {
+		return Survey{Release: release, Refused: err.Error()}, nil
+	}
 	if err != nil {
 		return Survey{}, err
 	}
