@@ -30,6 +30,9 @@ func trials() map[bpf.Kind]kindTrials {
 			"result: a listen that then fails is told too": tryListenThatFails,
 		}},
 		bpf.KindNetworkClose: {event: tryClose},
+		bpf.KindCapabilityCheck: {event: tryCheck, gaps: map[string]trial{
+			"whether it was audited, and whether setuid asked": tryCheckOptions,
+		}},
 	}
 }
 
