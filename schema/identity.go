@@ -41,10 +41,12 @@ type TGID uint32
 
 // ProcessKey names one program that a process ran, within one boot of one host; the batch's header names
 // both. The zero key is "no process".
+//
+// In this order it has no padding, so that maps hash it at once.
 type ProcessKey struct {
-	TGID  TGID
 	Start BootTime // task_struct.start_boottime of the leader
-	Exec  uint32   // task_struct.self_exec_id
+	TGID  TGID
+	Exec  uint32 // task_struct.self_exec_id
 }
 
 // IsZero reports whether the key names no process.

@@ -11,6 +11,7 @@
 package fill
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weirproject/weir/bpf"
@@ -46,14 +47,20 @@ type Filler struct {
 	table   *process.Table
 	cgroups *cgroups
 	names   Names
-	rungs   map[bpf.Kind]string
-	kinds   map[bpf.Kind]*schema.Kind
-	events  map[*schema.Kind]bool
+	kinds   []sampleKind // by bpf.Kind
 	counts  map[*schema.Kind]*Counts
 	mode    Mode
 	now     time.Time
 	initial namespaces // of the machine's first process
 	path    []byte     // where paths are turned round
+}
+
+// sampleKind is what is to be done with the samples of a kind.
+type sampleKind struct {
+	kind   *schema.Kind
+	event  bool // they become rows
+	rung   string
+	counts *Counts
 }
 
 // Counts says what became of the samples of one kind.
@@ -72,21 +79,16 @@ func New(draft *batch.Draft, table *process.Table, cfg Config) *Filler {
 		table:   table,
 		cgroups: newCgroups(cfg.Cgroups),
 		names:   cfg.Names,
-		rungs:   cfg.Rungs,
-		kinds:   make(map[bpf.Kind]*schema.Kind),
-		events:  make(map[*schema.Kind]bool),
+		kinds:   make([]sampleKind, slices.Max(bpf.Kinds())+1),
 		counts:  make(map[*schema.Kind]*Counts),
-	}
-	for _, number := range bpf.Kinds() {
-		if kind, ok := schema.KindByName(number.String()); ok {
-			f.kinds[number] = kind
-		}
 	}
 	for kind := range schema.Kinds() {
 		f.counts[kind] = &Counts{}
 	}
-	for _, kind := range cfg.Events {
-		f.events[kind] = true
+	for _, number := range bpf.Kinds() {
+		if kind, ok := schema.KindByName(number.String()); ok {
+			f.kinds[number] = sampleKind{kind, slices.Contains(cfg.Events, kind), cfg.Rungs[number], f.counts[kind]}
+		}
 	}
 	return f
 }
@@ -113,25 +115,25 @@ func (f *Filler) Counts(kind *schema.Kind) Counts { return *f.counts[kind] }
 // begin appends the row's common part, if the sample's kind becomes events. The caller then appends a value
 // to each column of the kind's group.
 func (f *Filler) begin(head *bpf.Head) bool {
-	kind := f.kinds[bpf.Kind(head.Kind)]
+	k := &f.kinds[head.Kind]
 	if f.mode == ForTable {
 		f.draft.Sample(head.Cpu, head.Sequence)
 		return false
 	}
-	if !f.events[kind] {
+	if !k.event {
 		f.draft.Sample(head.Cpu, head.Sequence)
-		f.counts[kind].Absorbed++
+		k.counts.Absorbed++
 		return false
 	}
 	if head.Sequence != 0 {
-		f.counts[kind].Rows++
+		k.counts.Rows++
 	}
 	e := batch.Event{
-		Kind:     kind,
+		Kind:     k.kind,
 		Time:     bootTime(head.TimeNs),
 		CPU:      head.Cpu,
 		Sequence: head.Sequence,
-		Rung:     f.draft.Rung(f.rungs[bpf.Kind(head.Kind)]),
+		Rung:     f.draft.Rung(k.rung),
 	}
 	if !head.Actor.Key.IsZero() {
 		f.addActor(&e, &head.Actor)

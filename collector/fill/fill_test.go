@@ -214,7 +214,7 @@ func TestNamespacesAreToldWhereTheyAreNotTheInitialOnes(t *testing.T) {
 	s.Facts = bpf.ProcessFacts{NamespaceTgid: 2, PidNamespace: 200, MountNamespace: 101, NetworkNamespace: 202, UserNamespace: 103}
 	b.Fork(s)
 	got, _ := b.table.Lookup(KeyOf(childKey))
-	want := &process.Entry{Key: KeyOf(childKey), Creator: KeyOf(initKey), NamespaceTGID: 2, PIDNamespace: 200, NetworkNamespace: 202, Comm: []byte{}}
+	want := &process.Entry{Key: KeyOf(childKey), Creator: KeyOf(initKey), NamespaceTGID: 2, PIDNamespace: 200, NetworkNamespace: 202}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("child (-want +got):\n%s", diff)
 	}

@@ -30,7 +30,7 @@ func (f *Filler) Fork(s *bpf.ForkSample) {
 func (f *Filler) Exec(s *bpf.ExecSample) {
 	e := f.entry(KeyOf(s.Head.Actor.Key), &s.Facts)
 	f.path = s.Executable().Append(f.path[:0])
-	e.Executable, e.ExecutableCut = bytes.Clone(f.path), bpf.PathEnd(s.ExecutableEnd) == bpf.PathCut
+	e.Executable, e.ExecutableCut = f.path, bpf.PathEnd(s.ExecutableEnd) == bpf.PathCut
 	e.Arguments, e.ArgumentsCut = firstArguments(s.Arguments(), s.ArgumentsBytes)
 	f.table.Exec(e, bootTime(s.Head.TimeNs))
 	if f.begin(&s.Head) {
@@ -135,7 +135,7 @@ func (f *Filler) entry(key schema.ProcessKey, facts *bpf.ProcessFacts) process.E
 	return process.Entry{
 		Key:              key,
 		Parent:           KeyOf(facts.Parent),
-		Comm:             bytes.Clone(facts.CommName()),
+		Comm:             facts.CommName(),
 		NamespaceTGID:    unless(facts.NamespaceTgid, uint32(key.TGID)),
 		PIDNamespace:     in.pid,
 		MountNamespace:   in.mount,
@@ -196,11 +196,11 @@ func batchEntry(e *process.Entry) batch.ProcessEntry {
 // far as they fit, and of a first one that does not fit its beginning.
 func firstArguments(all []byte, total uint32) (first []byte, cut bool) {
 	if len(all) <= process.ArgumentsBytes {
-		return bytes.Clone(all), uint32(len(all)) < total
+		return all, uint32(len(all)) < total
 	}
 	end := bytes.LastIndexByte(all[:process.ArgumentsBytes], 0) + 1
 	if end == 0 {
 		end = process.ArgumentsBytes
 	}
-	return bytes.Clone(all[:end]), true
+	return all[:end], true
 }

@@ -9,10 +9,12 @@
 //   - An exec ends the program before it: the old entry moves to ended, since children still name it as
 //     their parent.
 //   - bytes is the sum of size over all entries, and bytes <= limit after every call.
+//
+// slot.go has where entries are kept. What is forgotten is used again: a busy host's table makes no garbage
+// (BenchmarkForkExecExit).
 package process
 
 import (
-	"container/list"
 	"iter"
 
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
@@ -25,7 +27,7 @@ type Entry struct {
 	Parent  schema.ProcessKey // zero: unknown, or none
 	Creator schema.ProcessKey // zero: the parent
 
-	// The bytes are never written to: entries share them.
+	// The table copies these bytes.
 	Executable    []byte
 	ExecutableCut bool
 	Arguments     []byte // each ended by a NUL byte; at most ArgumentsBytes
@@ -52,26 +54,15 @@ const NoLogin = ^uint32(0)
 // ArgumentsBytes is how much of a program's arguments an entry keeps.
 const ArgumentsBytes = 256
 
-// entryBytes is what an entry costs beside its strings: the struct, the list element, the map's slot.
-const entryBytes = 360
-
-func (e *Entry) size() int {
-	return entryBytes + len(e.Executable) + len(e.Arguments) + len(e.Comm)
-}
-
 // Table holds the processes of one boot. It is not safe for concurrent use.
 type Table struct {
 	limit   int
 	bytes   int
 	evicted uint64
-	entries map[schema.ProcessKey]*list.Element // of *slot
-	live    list.List
-	ended   list.List
-}
-
-type slot struct {
-	Entry
-	endedAt schema.BootTime // 0: live
+	entries map[schema.ProcessKey]*slot
+	live    list
+	ended   list
+	free    list // to be used again
 }
 
 // Grace is how long the table remembers a program after its end, for events that come later, such as the
@@ -80,11 +71,11 @@ const Grace schema.BootTime = 60e6
 
 // NewTable returns an empty table that holds at most limit bytes.
 func NewTable(limit int) *Table {
-	return &Table{limit: limit, entries: make(map[schema.ProcessKey]*list.Element)}
+	return &Table{limit: limit, entries: make(map[schema.ProcessKey]*slot)}
 }
 
 // Len returns the number of live processes.
-func (t *Table) Len() int { return t.live.Len() }
+func (t *Table) Len() int { return t.live.len }
 
 // Bytes returns what the table holds, in bytes, as it accounts for them.
 func (t *Table) Bytes() int { return t.bytes }
@@ -94,13 +85,13 @@ func (t *Table) Evicted() uint64 { return t.evicted }
 
 // Lookup returns the entry of k, valid until the next call that changes the table.
 func (t *Table) Lookup(k schema.ProcessKey) (*Entry, bool) {
-	el, ok := t.entries[k]
+	s, ok := t.entries[k]
 	if !ok {
 		return nil, false
 	}
-	s := el.Value.(*slot)
 	if s.endedAt == 0 {
-		t.live.MoveToBack(el)
+		t.live.remove(s)
+		t.live.push(s)
 	}
 	return &s.Entry, true
 }
@@ -137,21 +128,24 @@ func (t *Table) Seed(e Entry) {
 
 // SeedArguments gives a seeded process that has no arguments these.
 func (t *Table) SeedArguments(k schema.ProcessKey, arguments []byte, cut bool) {
-	el, ok := t.entries[k]
-	if !ok || el.Value.(*slot).Arguments != nil {
+	s, ok := t.entries[k]
+	if !ok || s.Arguments != nil {
 		return
 	}
-	s := el.Value.(*slot)
-	s.Arguments, s.ArgumentsCut = arguments, cut
-	t.bytes += len(arguments)
+	e := s.Entry
+	e.Arguments, e.ArgumentsCut = arguments, cut
+	t.bytes -= s.size()
+	s.text = nil // e's strings lie in it
+	s.set(&e)
+	t.bytes += s.size()
 	t.shrink()
 }
 
 // Live yields the programs that run.
 func (t *Table) Live() iter.Seq[schema.ProcessKey] {
 	return func(yield func(schema.ProcessKey) bool) {
-		for el := t.live.Front(); el != nil; el = el.Next() {
-			if !yield(el.Value.(*slot).Key) {
+		for s := t.live.first; s != nil; s = s.next {
+			if !yield(s.Key) {
 				return
 			}
 		}
@@ -170,52 +164,77 @@ func (t *Table) Exit(k schema.ProcessKey, at schema.BootTime) {
 // Expire forgets what ended more than Grace before now. A program with children that still run is
 // remembered by them only as a key.
 func (t *Table) Expire(now schema.BootTime) {
-	for el := t.ended.Front(); el != nil && el.Value.(*slot).endedAt+Grace < now; el = t.ended.Front() {
-		t.remove(&t.ended, el)
+	for s := t.ended.first; s != nil && s.endedAt+Grace < now; s = t.ended.first {
+		t.remove(&t.ended, s)
 	}
 }
 
+// put copies e before anything is forgotten: its strings may lie in the slot that it takes the place of.
 func (t *Table) put(e Entry) {
-	if el, ok := t.entries[e.Key]; ok {
-		t.remove(t.listOf(el), el)
+	s := t.take()
+	s.set(&e)
+	if before, ok := t.entries[e.Key]; ok {
+		t.remove(t.listOf(before), before)
 	}
-	s := &slot{Entry: e}
 	t.bytes += s.size()
-	t.entries[e.Key] = t.live.PushBack(s)
+	t.entries[e.Key] = s
+	t.live.push(s)
 	t.shrink()
 }
 
 func (t *Table) end(k schema.ProcessKey, at schema.BootTime) {
-	el, ok := t.entries[k]
-	if !ok || el.Value.(*slot).endedAt != 0 {
+	s, ok := t.entries[k]
+	if !ok || s.endedAt != 0 {
 		return
 	}
-	s := t.live.Remove(el).(*slot)
+	t.live.remove(s)
 	s.endedAt = max(at, 1)
-	t.entries[k] = t.ended.PushBack(s)
+	t.ended.push(s)
 }
 
 // shrink forgets ended programs first, then those that no event named for the longest time.
 func (t *Table) shrink() {
 	for t.bytes > t.limit {
-		if el := t.ended.Front(); el != nil {
-			t.remove(&t.ended, el)
+		if s := t.ended.first; s != nil {
+			t.remove(&t.ended, s)
 			continue
 		}
 		t.evicted++
-		t.remove(&t.live, t.live.Front())
+		t.remove(&t.live, t.live.first)
 	}
 }
 
-func (t *Table) listOf(el *list.Element) *list.List {
-	if el.Value.(*slot).endedAt != 0 {
+func (t *Table) listOf(s *slot) *list {
+	if s.endedAt != 0 {
 		return &t.ended
 	}
 	return &t.live
 }
 
-func (t *Table) remove(l *list.List, el *list.Element) {
-	s := l.Remove(el).(*slot)
+func (t *Table) remove(l *list, s *slot) {
+	l.remove(s)
 	t.bytes -= s.size()
 	delete(t.entries, s.Key)
+	t.giveBack(s)
+}
+
+// take returns a slot that nothing names.
+func (t *Table) take() *slot {
+	s := t.free.first
+	if s == nil {
+		return &slot{}
+	}
+	t.free.remove(s)
+	return s
+}
+
+// freeSlots is how many forgotten entries are kept to be used again: more than end between two reads of a busy
+// host's ring.
+const freeSlots = 1024
+
+func (t *Table) giveBack(s *slot) {
+	if t.free.len < freeSlots {
+		s.endedAt = 0
+		t.free.push(s)
+	}
 }

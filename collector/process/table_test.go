@@ -140,12 +140,26 @@ func TestBoundHoldsAndBytesAreTheSumOfEntries(t *testing.T) {
 			table.Expire(step * 100_000)
 		}
 		sum := 0
-		for _, el := range table.entries {
-			sum += el.Value.(*slot).size()
+		for _, s := range table.entries {
+			sum += s.size()
 		}
-		if sum != table.Bytes() || sum > limit || len(table.entries) != table.live.Len()+table.ended.Len() {
+		if sum != table.Bytes() || sum > limit || len(table.entries) != table.live.len+table.ended.len {
 			t.Fatalf("step %d: %d bytes accounted, %d held, limit %d, %d entries in lists of %d and %d",
-				step, table.Bytes(), sum, limit, len(table.entries), table.live.Len(), table.ended.Len())
+				step, table.Bytes(), sum, limit, len(table.entries), table.live.len, table.ended.len)
+		}
+	}
+}
+
+func TestStringsStayTheirEntrysOwnWhenSlotsAreUsedAgain(t *testing.T) {
+	table := NewTable(10 * entryBytes)
+	for i := 1; i < 1000; i++ {
+		exe := bytes.Repeat([]byte{'a' + byte(i%26)}, i%300+1)
+		table.Exec(Entry{Key: key(i, 1), Executable: exe, Arguments: []byte("x\x00")}, 1)
+		table.Fork(Entry{Key: key(5000+i, 1), Parent: key(i, 1), Comm: []byte("child")}, key(i, 1))
+		table.Exit(key(5000+i-1, 1), 2)
+		got, ok := table.Lookup(key(5000+i, 1))
+		if !ok || !bytes.Equal(got.Executable, exe) || string(got.Arguments) != "x\x00" || string(got.Comm) != "child" {
+			t.Fatalf("child %d: %+v, want executable %q", i, got, exe)
 		}
 	}
 }
