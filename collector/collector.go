@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -195,6 +196,8 @@ func (c *Collector) collect(ctx context.Context, l *loop) error {
 	if err := seed(c.hooks, l.filler, l.table); err != nil {
 		return err
 	}
+	// What it took to read the kernel's types, to load and to seed was several times what collecting takes.
+	debug.FreeOSMemory()
 	err := l.run(ctx)
 	if err != nil && c.hooks.Kept() && ctx.Err() == nil {
 		return errors.Join(err, c.endUnreadable(err))

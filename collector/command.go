@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"runtime/debug"
 
 	"github.com/weirproject/weir/internal/cli"
 	"github.com/weirproject/weir/internal/config"
@@ -37,7 +38,12 @@ func Command() cli.Command {
 	}
 }
 
+// gcPercent is half of Go's own: what the collector keeps, the process table above all, is large beside what it throws
+// away, and a collection is rare either way.
+const gcPercent = 50
+
 func run(ctx context.Context, cfg Config, env cli.Env) error {
+	debug.SetGCPercent(gcPercent)
 	c, err := New(cfg, env.Log)
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ type SpoolConfig struct {
 type MemoryConfig struct {
 	// The ring buffer between kernel and collector: a power of two.
 	Ring config.Size `yaml:"ring"`
-	// The process table. What it has to forget is in the ledger.
+	// The process table: 8 MiB hold some 20,000 programs. What it has to forget is in the ledger.
 	Processes config.Size `yaml:"processes"`
 }
 
@@ -89,7 +89,7 @@ func Default() Config {
 		Kafka:       kafka.Default(),
 		Batch:       BatchConfig{Rows: 1000, Bytes: config.MiB, Age: time.Second},
 		Spool:       SpoolConfig{MaxBytes: config.GiB},
-		Memory:      MemoryConfig{Ring: 4 * config.MiB, Processes: 16 * config.MiB},
+		Memory:      MemoryConfig{Ring: 4 * config.MiB, Processes: 8 * config.MiB},
 		Heartbeat:   time.Minute,
 		Summary:     30 * time.Second,
 		StopTimeout: 10 * time.Second,

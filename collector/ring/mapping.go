@@ -17,7 +17,7 @@ type mapping struct {
 	producer *atomic.Uint64
 
 	consumerPage []byte
-	producerPage []byte // with the data pages, twice, behind it
+	producerPage []byte // with the data pages behind it
 }
 
 func mapRing(fd, size int) (*mapping, error) {
@@ -29,7 +29,7 @@ func mapRing(fd, size int) (*mapping, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map consumer page: %w", err)
 	}
-	producer, err := unix.Mmap(fd, int64(page), page+2*size, unix.PROT_READ, unix.MAP_SHARED)
+	producer, err := unix.Mmap(fd, int64(page), page+size, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("map producer and data pages: %w", err), unix.Munmap(consumer))
 	}

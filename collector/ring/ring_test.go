@@ -281,7 +281,7 @@ func TestOpenRefusesAnotherMap(t *testing.T) {
 // BenchmarkRead: the reader's share of a sample, against 39 µs of a reader that is woken for each.
 func BenchmarkRead(b *testing.B) {
 	const size = 1 << 20
-	w := window{data: make([]byte, 2*size)}
+	w := window{data: make([]byte, size)}
 	pos, samples := uint64(0), 0
 	for ; pos+360 <= size; samples++ {
 		pos = put(w, pos, 0, make([]byte, 350))

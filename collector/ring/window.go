@@ -24,16 +24,19 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("ring: position %d: %s", e.Pos, e.Cause)
 }
 
-// window is the ring's data, mapped twice in a row so that a record that wraps around is one slice. It is
-// the core of the reader: it only reads its bytes, and trusts none of them.
+// window is the ring's data. It is the core of the reader: it only reads its bytes, and trusts none of them.
+//
+// The kernel would map the data twice in a row, so that a sample that wraps around is one slice: then a ring of 4 MiB
+// is 8 MiB of the process's resident memory. That one sample a turn is copied instead.
 type window struct {
-	data []byte // twice the ring's size, which is a power of two; 8-byte aligned
+	data    []byte   // its size is a power of two; 8-byte aligned
+	wrapped []uint64 // the sample that wraps around: there is one at most that is not released
 }
 
-func (w window) size() uint64 { return uint64(len(w.data) / 2) }
+func (w *window) size() uint64 { return uint64(len(w.data)) }
 
 // check reports positions that no kernel would give.
-func (w window) check(pos, produced uint64) error {
+func (w *window) check(pos, produced uint64) error {
 	switch {
 	case pos%8 != 0 || produced%8 != 0:
 		return &DamagedError{Pos: pos, Cause: fmt.Sprintf("positions %d and %d are not aligned", pos, produced)}
@@ -45,7 +48,7 @@ func (w window) check(pos, produced uint64) error {
 
 // walk calls each for the samples between pos and produced, with the position behind it, up to the first
 // that is still being written. It returns how many there were and the position behind the last record.
-func (w window) walk(pos, produced uint64, each func(sample []byte, end uint64)) (n int, next uint64, err error) {
+func (w *window) walk(pos, produced uint64, each func(sample []byte, end uint64)) (n int, next uint64, err error) {
 	if err := w.check(pos, produced); err != nil {
 		return 0, pos, err
 	}
@@ -62,10 +65,23 @@ func (w window) walk(pos, produced uint64, each func(sample []byte, end uint64))
 			return n, pos, &DamagedError{Pos: pos, Cause: fmt.Sprintf("a sample of %d bytes, %d were produced", length, produced-pos)}
 		}
 		if header&discardBit == 0 {
-			each(w.data[start+headerSize:start+headerSize+length:start+headerSize+length], pos+record)
+			each(w.sample(start+headerSize, length), pos+record)
 			n++
 		}
 		pos += record
 	}
 	return n, pos, nil
+}
+
+// sample returns the bytes of a sample that begins at start, which may be the ring's end.
+func (w *window) sample(start, length uint64) []byte {
+	if end := start + length; end <= w.size() {
+		return w.data[start:end:end]
+	}
+	if words := int(length+7) / 8; len(w.wrapped) < words {
+		w.wrapped = make([]uint64, words)
+	}
+	whole := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(w.wrapped))), length)
+	copy(whole[copy(whole, w.data[min(start, w.size()):]):], w.data)
+	return whole
 }
