@@ -9,7 +9,7 @@ import (
 // in the ring.
 func (f *Filler) Summary(key bpf.CountKey, count bpf.Count, now schema.BootTime) error {
 	s := bpf.CountSample{Head: bpf.Head{Kind: key.Kind, TimeNs: uint64(now) * 1000, Actor: count.Actor}, Key: key, Count: count}
-	counts := f.counts[f.kinds[bpf.Kind(key.Kind)]]
+	counts := f.kinds[key.Kind].counts
 	counts.Summaries++
 	counts.Summarised += count.Count
 	f.SetMode(ForRows)
