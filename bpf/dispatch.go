@@ -17,6 +17,7 @@ type Handler interface {
 	Close(*CloseSample)
 	// Check takes capability.check: the first of a key, or what was counted by it.
 	Check(*CountSample)
+	ExecFailed(*ExecFailedSample)
 	// Process takes a process that the task iterator found: no event.
 	Process(*ProcessSample)
 }
@@ -45,14 +46,15 @@ func Dispatch(raw []byte, h Handler) error {
 
 // byKind says of each kind what its samples are made of, and who takes them.
 var byKind = [kindCount]sampleType{
-	KindNone:            taken(Handler.Process),
-	KindProcessFork:     taken(Handler.Fork),
-	KindProcessExec:     taken(Handler.Exec),
-	KindProcessExit:     taken(Handler.Exit),
-	KindNetworkConnect:  taken(Handler.Connect),
-	KindNetworkListen:   taken(Handler.Listen),
-	KindNetworkClose:    taken(Handler.Close),
-	KindCapabilityCheck: taken(Handler.Check),
+	KindNone:              taken(Handler.Process),
+	KindProcessFork:       taken(Handler.Fork),
+	KindProcessExec:       taken(Handler.Exec),
+	KindProcessExit:       taken(Handler.Exit),
+	KindNetworkConnect:    taken(Handler.Connect),
+	KindNetworkListen:     taken(Handler.Listen),
+	KindNetworkClose:      taken(Handler.Close),
+	KindCapabilityCheck:   taken(Handler.Check),
+	KindProcessExecFailed: taken(Handler.ExecFailed),
 }
 
 type sampleType struct {
@@ -97,13 +99,19 @@ func dispatch[S any](raw []byte, h Handler, method func(Handler, *S)) error {
 func tailFits(sample any, tail int) bool {
 	switch s := sample.(type) {
 	case *ExecSample:
-		for _, size := range s.sizes() {
-			tail -= size
-		}
-		return tail == 0
+		return tail == sum(s.sizes())
+	case *ExecFailedSample:
+		return tail == sum(s.sizes())
 	case *ProcessSample:
 		padding := tail - int(s.ExecutableSize)
 		return padding >= 0 && padding < 8 // the next sample begins at a multiple of eight
 	}
 	return tail == 0
+}
+
+func sum(sizes []int) (all int) {
+	for _, size := range sizes {
+		all += size
+	}
+	return all
 }

@@ -35,6 +35,10 @@ func (l *lines) Exec(s *ExecSample) {
 		s.Executable().Append(nil), s.WorkingDirectory().Append(nil))
 }
 
+func (l *lines) ExecFailed(s *ExecFailedSample) {
+	l.add("exec_failed %q %s in %s: %d", s.Arguments(), s.Filename(), s.WorkingDirectory().Append(nil), s.Error)
+}
+
 // sample returns the bytes of one sample as the kernel lays them out, with its size in its head.
 func sample[S any](s S, parts ...string) []byte {
 	raw := bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(&s)), unsafe.Sizeof(s)))
@@ -81,6 +85,10 @@ func samples() map[string][]byte {
 		}),
 		"listen [::]:22": sample(ListenSample{Head: Head{Kind: uint16(KindNetworkListen)}, Family: 10, Port: 22}),
 		"close [f0e:d0c:b0a:908:706:504:302:100]:80": sample(CloseSample{Head: Head{Kind: uint16(KindNetworkClose)}, Connection: six}),
+		`exec_failed "ls\x00" ./ls in /usr: 2`: sample(ExecFailedSample{
+			Head: Head{Kind: uint16(KindProcessExecFailed)}, Error: 2,
+			ArgumentsSize: 3, FilenameSize: 5, WorkingDirectorySize: 4, WorkingDirectoryEnd: uint8(PathWhole),
+		}, "ls\x00", "./ls\x00", "usr\x00"),
 		"process init /init": sample(ProcessSample{
 			Facts: ProcessFacts{Comm: [16]uint8{'i', 'n', 'i', 't'}}, ExecutableSize: 5, ExecutableEnd: uint8(PathWhole),
 		}, "init\x00", "\x00\x00\x00"),
@@ -141,14 +149,15 @@ func FuzzDispatch(f *testing.F) {
 // nobody takes samples and does nothing.
 type nobody struct{}
 
-func (nobody) Fork(*ForkSample)       {}
-func (nobody) Exec(*ExecSample)       {}
-func (nobody) Exit(*ExitSample)       {}
-func (nobody) Connect(*ConnectSample) {}
-func (nobody) Listen(*ListenSample)   {}
-func (nobody) Close(*CloseSample)     {}
-func (nobody) Check(*CountSample)     {}
-func (nobody) Process(*ProcessSample) {}
+func (nobody) Fork(*ForkSample)             {}
+func (nobody) Exec(*ExecSample)             {}
+func (nobody) Exit(*ExitSample)             {}
+func (nobody) Connect(*ConnectSample)       {}
+func (nobody) Listen(*ListenSample)         {}
+func (nobody) Close(*CloseSample)           {}
+func (nobody) Check(*CountSample)           {}
+func (nobody) Process(*ProcessSample)       {}
+func (nobody) ExecFailed(*ExecFailedSample) {}
 
 func BenchmarkDispatch(b *testing.B) {
 	raw := execOf("sh\x00-c\x00", "/bin/sh\x00", "/bin/sh\x00", "dash\x00bin\x00usr\x00", "")
@@ -182,7 +191,7 @@ func TestKindsAreNamedByTheObject(t *testing.T) {
 	for _, k := range Kinds() {
 		got = append(got, k.String())
 	}
-	want := []string{"process.fork", "process.exec", "process.exit", "network.connect", "network.listen", "network.close", "capability.check"}
+	want := []string{"process.fork", "process.exec", "process.exit", "network.connect", "network.listen", "network.close", "capability.check", "process.exec_failed"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -8,13 +8,21 @@ struct exec_scratch {
 	__u64 owners; /* one: taken */
 	__u32 used;   /* of text; in map memory, as in a register the verifier did not finish the path's loop */
 	__u32 steps;  /* of the path that is walked */
-	struct exec_sample sample;
+	union {
+		struct exec_sample sample;
+		struct {
+			__u8 before[sizeof(struct exec_sample) - sizeof(struct exec_failed_sample)];
+			struct exec_failed_sample failed;
+		};
+	};
 	__u8 text[TEXT_SIZE +
 		  FILENAME_MAX_SIZE]; /* right behind the sample; what begins in TEXT_SIZE may end behind it */
 };
 
 _Static_assert(__builtin_offsetof(struct exec_scratch, text) ==
-		       __builtin_offsetof(struct exec_scratch, sample) + sizeof(struct exec_sample),
+			       __builtin_offsetof(struct exec_scratch, sample) + sizeof(struct exec_sample) &&
+		       __builtin_offsetof(struct exec_scratch, text) ==
+			       __builtin_offsetof(struct exec_scratch, failed) + sizeof(struct exec_failed_sample),
 	       "the text has to follow the sample");
 
 enum {

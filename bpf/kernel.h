@@ -174,6 +174,24 @@ struct signal_struct {
 	unsigned long maxrss;
 };
 
+/* arch/x86/include/asm/ptrace.h, arch/arm64/include/asm/ptrace.h */
+struct pt_regs {
+#ifdef __TARGET_ARCH_arm64
+	__u64 regs[31];
+	__u64 orig_x0;
+#else
+	unsigned long bx, cx, dx, si, di, r10;
+#endif
+};
+
+/* include/linux/signal_types.h */
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+struct sigpending {
+	sigset_t signal;
+};
+
 /* include/linux/mm_types.h, include/linux/sched.h */
 struct mm_struct {
 	unsigned long arg_start, arg_end, env_start, env_end;
@@ -188,7 +206,9 @@ struct sched_entity {
 };
 struct task_struct {
 	unsigned int flags;
+	void *stack;
 	struct sched_entity se;
+	struct sigpending pending;
 	int pid, tgid;
 	int exit_code;
 	struct list_head thread_node;

@@ -13,14 +13,15 @@ import (
 type Kind = objectKind
 
 const (
-	KindNone            = objectKindKIND_NONE // a process that the task iterator found
-	KindProcessFork     = objectKindKIND_PROCESS_FORK
-	KindProcessExec     = objectKindKIND_PROCESS_EXEC
-	KindProcessExit     = objectKindKIND_PROCESS_EXIT
-	KindNetworkConnect  = objectKindKIND_NETWORK_CONNECT
-	KindNetworkListen   = objectKindKIND_NETWORK_LISTEN
-	KindNetworkClose    = objectKindKIND_NETWORK_CLOSE
-	KindCapabilityCheck = objectKindKIND_CAPABILITY_CHECK
+	KindNone              = objectKindKIND_NONE // a process that the task iterator found
+	KindProcessFork       = objectKindKIND_PROCESS_FORK
+	KindProcessExec       = objectKindKIND_PROCESS_EXEC
+	KindProcessExit       = objectKindKIND_PROCESS_EXIT
+	KindNetworkConnect    = objectKindKIND_NETWORK_CONNECT
+	KindNetworkListen     = objectKindKIND_NETWORK_LISTEN
+	KindNetworkClose      = objectKindKIND_NETWORK_CLOSE
+	KindCapabilityCheck   = objectKindKIND_CAPABILITY_CHECK
+	KindProcessExecFailed = objectKindKIND_PROCESS_EXEC_FAILED
 
 	kindCount = objectKindKIND_COUNT
 )

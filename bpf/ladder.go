@@ -19,6 +19,7 @@ type Program struct {
 	Name  string     // <domain>__<hook>
 	Hook  string     // the section, such as "tp_btf/sched_process_exec"
 	Takes *Signature // what the hook has to look like; nil where nothing depends on it
+	Price string     // for people: what it costs beside its runs; empty where nothing
 }
 
 // Signature is what a hook has to take: a program for another signature may load and read garbage.
@@ -34,6 +35,7 @@ type Rung struct {
 	Programs []Program // in the order in which they are attached
 	Lacks    []string  // fields that its events have not, or when
 	Misses   []string  // ways in that it does not see
+	Price    string    // for people: what it costs those whom no event is about; empty where nothing
 }
 
 // Admits reports whether the rung says of itself that it lacks or misses this.
@@ -94,6 +96,7 @@ func (l Ladders) add(own part, p Program) {
 	slices.SortFunc(rung.Programs, func(a, b Program) int { return cmp.Compare(a.Index, b.Index) })
 	rung.Lacks = union(rung.Lacks, own.lacks)
 	rung.Misses = union(rung.Misses, own.misses)
+	rung.Price = cmp.Or(rung.Price, p.Price)
 }
 
 // items are what stands between semicolons.
@@ -155,6 +158,10 @@ func readProgram(spec *ebpf.ProgramSpec) (taggedProgram, error) {
 
 func (p *taggedProgram) read(tag string) error {
 	word, rest, _ := strings.Cut(tag, ":")
+	if word == "costs" && rest != "" {
+		p.Price = rest
+		return nil
+	}
 	name, rest, _ := strings.Cut(rest, ":")
 	first, rest, _ := strings.Cut(rest, ":")
 	number, err := strconv.Atoi(first)
@@ -177,7 +184,7 @@ func (p *taggedProgram) read(tag string) error {
 	case "misses":
 		own.misses = append(own.misses, rest)
 	default:
-		return errors.New("is none of gives, misses and takes")
+		return errors.New("is none of gives, misses, takes and costs")
 	}
 	return nil
 }

@@ -12,6 +12,9 @@
 /* A way in that the rung does not see: no event comes of it. Tried as what it lacks is. */
 #define MISSES(kind, rung, way) __attribute__((btf_decl_tag("misses:" kind ":" #rung ":" way)))
 
+/* What the program costs beside its runs. A rung with a price is not taken unless the configuration buys it. */
+#define COSTS(price) __attribute__((btf_decl_tag("costs:" price)))
+
 /* The hook's function or tracepoint has to take so many arguments: a wrong signature may load and read garbage. */
 #define TAKES(hook, arguments) __attribute__((btf_decl_tag("takes:" hook ":" #arguments)))
 
@@ -40,6 +43,12 @@ enum program {
 	PROGRAM_network__connect4,
 	PROGRAM_network__connect6,
 	PROGRAM_network__sock_release,
+	PROGRAM_process__sys_execve,
+	PROGRAM_process__sys_execveat,
+	PROGRAM_process__compat_sys_execve,
+	PROGRAM_process__compat_sys_execveat,
+	PROGRAM_process__sys_exit_execve,
+	PROGRAM_process__sys_exit_execveat,
 	PROGRAM_COUNT,
 };
 

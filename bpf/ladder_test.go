@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +29,10 @@ func TestLaddersAreWhatTheProgramsSay(t *testing.T) {
 			got[kind.String()] = append(got[kind.String()], rung.String())
 		}
 	}
+	native, compat := "__x64_sys_", "__ia32_compat_sys_"
+	if runtime.GOARCH == "arm64" {
+		native, compat = "__arm64_sys_", "__arm64_compat_sys_"
+	}
 	want := map[string][]string{
 		"process.fork": {"tp_btf/task_newtask", "raw_tp/task_newtask"},
 		"process.exec": {"tp_btf/sched_process_exec", "raw_tp/sched_process_exec"},
@@ -42,6 +47,11 @@ func TestLaddersAreWhatTheProgramsSay(t *testing.T) {
 		"network.listen":   {"sockops", "tp_btf/inet_sock_set_state", "raw_tp/inet_sock_set_state"},
 		"capability.check": {"fexit/cap_capable", "tp_btf/cap_capable"},
 		"network.close":    {"tp_btf/inet_sock_set_state", "raw_tp/inet_sock_set_state"},
+		"process.exec_failed": {
+			"fexit/" + native + "execve+fexit/" + native + "execveat+fexit/" + compat + "execve+fexit/" + compat + "execveat",
+			"fexit/" + native + "execve+fexit/" + native + "execveat",
+			"tracepoint/syscalls/sys_exit_execve+tracepoint/syscalls/sys_exit_execveat",
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -117,8 +127,20 @@ func TestARungsProgramsSayTogetherWhatItLacks(t *testing.T) {
 	}
 }
 
+// Whoever is in no event would pay for it.
+func TestARungThatTaxesEverySystemCallNamesItsPrice(t *testing.T) {
+	for kind, ladder := range ladders(t) {
+		for _, rung := range ladder {
+			taxes := strings.Contains(rung.String(), "syscalls/sys_") || strings.Contains(rung.String(), "sys_enter") || strings.Contains(rung.String(), "sys_exit")
+			if taxes != (rung.Price != "") {
+				t.Errorf("%s by %s: its price is %q", kind, rung, rung.Price)
+			}
+		}
+	}
+}
+
 func TestTagsThatSayNothingAreRefused(t *testing.T) {
-	for _, tag := range []string{"", "gives", "gives:process.exec", "gives:process.dance:1:", "gives:process.exec:one:", "takes:hook:", "needs:hook:1", "misses:process.dance:1:way"} {
+	for _, tag := range []string{"", "gives", "gives:process.exec", "gives:process.dance:1:", "gives:process.exec:one:", "takes:hook:", "needs:hook:1", "misses:process.dance:1:way", "costs:"} {
 		var p taggedProgram
 		if err := p.read(tag); err == nil {
 			t.Errorf("%q was read as %+v", tag, p)

@@ -26,6 +26,8 @@ type (
 	ListenSample  = objectListenSample
 	CloseSample   = objectCloseSample
 	ProcessSample = objectProcessSample
+
+	ExecFailedSample = objectExecFailedSample
 )
 
 // PathEnd says how the walk of a path's dentries ended.
@@ -113,62 +115,6 @@ func appendParts(dst, rest []byte) []byte {
 		dst = append(dst, '/')
 		rest = rest[:i]
 	}
-}
-
-// execParts are the variable parts of an exec sample, in their order.
-const (
-	partArguments = iota
-	partEnvironment
-	partFilename
-	partInterpreter
-	partExecutable
-	partWorkingDirectory
-	execParts
-)
-
-// Arguments returns the first 4 KiB of the arguments, each ended by a NUL byte; the last may be cut.
-// ArgumentsBytes tells how many bytes there were. It points into the sample, as all that follow do.
-func (s *ExecSample) Arguments() []byte { return s.part(partArguments) }
-
-// Environment returns the first 4 KiB of the environment, where Settings want it: "NAME=value", each ended by a NUL
-// byte; the last may be cut. EnvironmentBytes tells how many bytes there were.
-func (s *ExecSample) Environment() []byte { return s.part(partEnvironment) }
-
-// Filename returns the path that exec was given; of a script, the script.
-func (s *ExecSample) Filename() []byte { return untilNUL(s.part(partFilename)) }
-
-// Interpreter returns the interpreter's path as it was given; nothing where there is none.
-func (s *ExecSample) Interpreter() []byte { return untilNUL(s.part(partInterpreter)) }
-
-// Executable returns the path of the file that the process runs now.
-func (s *ExecSample) Executable() Path {
-	return Path{s.part(partExecutable), PathEnd(s.ExecutableEnd)}
-}
-
-// WorkingDirectory returns the path of the process's working directory.
-func (s *ExecSample) WorkingDirectory() Path {
-	return Path{s.part(partWorkingDirectory), PathEnd(s.WorkingDirectoryEnd)}
-}
-
-func (s *ExecSample) sizes() [execParts]int {
-	return [execParts]int{
-		partArguments:        int(s.ArgumentsSize),
-		partEnvironment:      int(s.EnvironmentSize),
-		partFilename:         int(s.FilenameSize),
-		partInterpreter:      int(s.InterpreterSize),
-		partExecutable:       int(s.ExecutableSize),
-		partWorkingDirectory: int(s.WorkingDirectorySize),
-	}
-}
-
-// part returns a variable part. Dispatch has checked that the sizes fill the sample exactly.
-func (s *ExecSample) part(index int) []byte {
-	sizes, from := s.sizes(), int(unsafe.Sizeof(*s))
-	for _, size := range sizes[:index] {
-		from += size
-	}
-	to := from + sizes[index]
-	return unsafe.Slice((*byte)(unsafe.Pointer(s)), s.Head.Size)[from:to:to]
 }
 
 // Executable returns the path of the file that the process runs. It points into the sample.

@@ -16,6 +16,7 @@ enum kind {
 	KIND_NETWORK_LISTEN,
 	KIND_NETWORK_CLOSE,
 	KIND_CAPABILITY_CHECK,
+	KIND_PROCESS_EXEC_FAILED,
 	KIND_COUNT,
 };
 
@@ -69,7 +70,7 @@ enum {
 	COMM_SIZE = 16, /* TASK_COMM_LEN */
 	ARGUMENTS_MAX = 4096,
 	ENVIRONMENT_MAX = 4096,
-	FILENAME_MAX_SIZE = 1024,
+	FILENAME_MAX_SIZE = 4128,   /* PATH_MAX, and what execveat may put before it: "/dev/fd/2147483647/" */
 	INTERPRETER_MAX_SIZE = 256, /* BINPRM_BUF_SIZE */
 	PATH_BYTES = 1024,          /* the walk stops when a path has more */
 	PATH_STEPS = 32,            /* parts and mount points of a path that are walked at most */
@@ -150,6 +151,22 @@ struct exec_sample {
 	__u8 working_directory_end; /* enum path_end */
 	__u8 deleted, memfd, secure;
 	__u8 pad[3];
+};
+
+/* A call of execve or execveat that returned an error. Followed by arguments, filename and working directory, each of
+ * the size told here; the first two are the caller's, as they were when the call returned, and empty where the
+ * caller's memory is gone.
+ */
+struct exec_failed_sample {
+	struct head head;
+	__u32 error;          /* errno */
+	__s32 directory;      /* execveat's file descriptor; AT_FDCWD of execve */
+	__u32 argument_count; /* of those that follow */
+	__u16 arguments_size;
+	__u16 filename_size;
+	__u16 working_directory_size;
+	__u8 working_directory_end; /* enum path_end */
+	__u8 arguments_cut;         /* there are more, or the last one is longer */
 };
 
 /* A process that the task iterator found, the actor. Followed by its executable. */

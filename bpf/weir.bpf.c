@@ -20,6 +20,7 @@
 #include "path.bpf.h"
 #include "process.bpf.h"
 #include "exec.bpf.h"
+#include "exec_failed.bpf.h"
 #include "exit.bpf.h"
 #include "socket.bpf.h"
 #include "close.bpf.h"
@@ -42,6 +43,7 @@ union crossing {
 	struct fork_sample fork_sample;
 	struct exec_sample exec_sample;
 	struct process_sample process_sample;
+	struct exec_failed_sample exec_failed_sample;
 	struct exit_sample exit_sample;
 	struct connect_sample connect_sample;
 	struct listen_sample listen_sample;

@@ -158,7 +158,7 @@ const (
 
 type objectEpochKeys struct {
 	_  structs.HostLayout
-	Of [8]uint32
+	Of [9]uint32
 }
 
 type objectEpochs uint32
@@ -166,6 +166,20 @@ type objectEpochs uint32
 const (
 	objectEpochsEPOCHS objectEpochs = 4
 )
+
+type objectExecFailedSample struct {
+	_                    structs.HostLayout
+	Head                 objectHead
+	Error                uint32
+	Directory            int32
+	ArgumentCount        uint32
+	ArgumentsSize        uint16
+	FilenameSize         uint16
+	WorkingDirectorySize uint16
+	WorkingDirectoryEnd  uint8
+	ArgumentsCut         uint8
+	_                    [4]byte
+}
 
 type objectExecSample struct {
 	_                    structs.HostLayout
@@ -195,7 +209,7 @@ type objectExecScratch struct {
 	Used   uint32
 	Steps  uint32
 	Sample objectExecSample
-	Text   [17408]uint8
+	Text   [20512]uint8
 }
 
 type objectExitSample struct {
@@ -245,15 +259,16 @@ type objectHead struct {
 type objectKind uint32
 
 const (
-	objectKindKIND_NONE             objectKind = 0
-	objectKindKIND_PROCESS_FORK     objectKind = 1
-	objectKindKIND_PROCESS_EXEC     objectKind = 2
-	objectKindKIND_PROCESS_EXIT     objectKind = 3
-	objectKindKIND_NETWORK_CONNECT  objectKind = 4
-	objectKindKIND_NETWORK_LISTEN   objectKind = 5
-	objectKindKIND_NETWORK_CLOSE    objectKind = 6
-	objectKindKIND_CAPABILITY_CHECK objectKind = 7
-	objectKindKIND_COUNT            objectKind = 8
+	objectKindKIND_NONE                objectKind = 0
+	objectKindKIND_PROCESS_FORK        objectKind = 1
+	objectKindKIND_PROCESS_EXEC        objectKind = 2
+	objectKindKIND_PROCESS_EXIT        objectKind = 3
+	objectKindKIND_NETWORK_CONNECT     objectKind = 4
+	objectKindKIND_NETWORK_LISTEN      objectKind = 5
+	objectKindKIND_NETWORK_CLOSE       objectKind = 6
+	objectKindKIND_CAPABILITY_CHECK    objectKind = 7
+	objectKindKIND_PROCESS_EXEC_FAILED objectKind = 8
+	objectKindKIND_COUNT               objectKind = 9
 )
 
 type objectListenSample struct {
@@ -327,7 +342,7 @@ type objectProcessScratch struct {
 	Used   uint32
 	Steps  uint32
 	Sample objectProcessSample
-	Text   [17408]uint8
+	Text   [20512]uint8
 }
 
 type objectProgram uint32
@@ -353,7 +368,13 @@ const (
 	objectProgramPROGRAM_networkConnect4             objectProgram = 17
 	objectProgramPROGRAM_networkConnect6             objectProgram = 18
 	objectProgramPROGRAM_networkSockRelease          objectProgram = 19
-	objectProgramPROGRAM_COUNT                       objectProgram = 20
+	objectProgramPROGRAM_processSysExecve            objectProgram = 20
+	objectProgramPROGRAM_processSysExecveat          objectProgram = 21
+	objectProgramPROGRAM_processCompatSysExecve      objectProgram = 22
+	objectProgramPROGRAM_processCompatSysExecveat    objectProgram = 23
+	objectProgramPROGRAM_processSysExitExecve        objectProgram = 24
+	objectProgramPROGRAM_processSysExitExecveat      objectProgram = 25
+	objectProgramPROGRAM_COUNT                       objectProgram = 26
 )
 
 type objectProgramCounters struct {
@@ -361,7 +382,7 @@ type objectProgramCounters struct {
 	Runs     uint64
 	Ignored  uint64
 	Merged   uint64
-	Outcomes [8][6]uint64
+	Outcomes [9][6]uint64
 }
 
 type objectShare struct {
@@ -417,12 +438,18 @@ const (
 	objectProgNetworkTcpV4PreConnect      = "network__tcp_v4_pre_connect"
 	objectProgNetworkTcpV6Connect         = "network__tcp_v6_connect"
 	objectProgNetworkTcpV6PreConnect      = "network__tcp_v6_pre_connect"
+	objectProgProcessCompatSysExecve      = "process__compat_sys_execve"
+	objectProgProcessCompatSysExecveat    = "process__compat_sys_execveat"
 	objectProgProcessIterTask             = "process__iter_task"
 	objectProgProcessSchedProcessExec     = "process__sched_process_exec"
 	objectProgProcessSchedProcessExecRaw  = "process__sched_process_exec_raw"
 	objectProgProcessSchedProcessExit     = "process__sched_process_exit"
 	objectProgProcessSchedProcessExitLive = "process__sched_process_exit_live"
 	objectProgProcessSchedProcessExitRaw  = "process__sched_process_exit_raw"
+	objectProgProcessSysExecve            = "process__sys_execve"
+	objectProgProcessSysExecveat          = "process__sys_execveat"
+	objectProgProcessSysExitExecve        = "process__sys_exit_execve"
+	objectProgProcessSysExitExecveat      = "process__sys_exit_execveat"
 	objectProgProcessTaskNewtask          = "process__task_newtask"
 	objectProgProcessTaskNewtaskRaw       = "process__task_newtask_raw"
 	objectVarCommonBytes                  = "common_bytes"
@@ -494,12 +521,18 @@ type objectProgramSpecs struct {
 	NetworkTcpV4PreConnect      *ebpf.ProgramSpec `ebpf:"network__tcp_v4_pre_connect"`
 	NetworkTcpV6Connect         *ebpf.ProgramSpec `ebpf:"network__tcp_v6_connect"`
 	NetworkTcpV6PreConnect      *ebpf.ProgramSpec `ebpf:"network__tcp_v6_pre_connect"`
+	ProcessCompatSysExecve      *ebpf.ProgramSpec `ebpf:"process__compat_sys_execve"`
+	ProcessCompatSysExecveat    *ebpf.ProgramSpec `ebpf:"process__compat_sys_execveat"`
 	ProcessIterTask             *ebpf.ProgramSpec `ebpf:"process__iter_task"`
 	ProcessSchedProcessExec     *ebpf.ProgramSpec `ebpf:"process__sched_process_exec"`
 	ProcessSchedProcessExecRaw  *ebpf.ProgramSpec `ebpf:"process__sched_process_exec_raw"`
 	ProcessSchedProcessExit     *ebpf.ProgramSpec `ebpf:"process__sched_process_exit"`
 	ProcessSchedProcessExitLive *ebpf.ProgramSpec `ebpf:"process__sched_process_exit_live"`
 	ProcessSchedProcessExitRaw  *ebpf.ProgramSpec `ebpf:"process__sched_process_exit_raw"`
+	ProcessSysExecve            *ebpf.ProgramSpec `ebpf:"process__sys_execve"`
+	ProcessSysExecveat          *ebpf.ProgramSpec `ebpf:"process__sys_execveat"`
+	ProcessSysExitExecve        *ebpf.ProgramSpec `ebpf:"process__sys_exit_execve"`
+	ProcessSysExitExecveat      *ebpf.ProgramSpec `ebpf:"process__sys_exit_execveat"`
 	ProcessTaskNewtask          *ebpf.ProgramSpec `ebpf:"process__task_newtask"`
 	ProcessTaskNewtaskRaw       *ebpf.ProgramSpec `ebpf:"process__task_newtask_raw"`
 }
@@ -630,12 +663,18 @@ type objectPrograms struct {
 	NetworkTcpV4PreConnect      *ebpf.Program `ebpf:"network__tcp_v4_pre_connect"`
 	NetworkTcpV6Connect         *ebpf.Program `ebpf:"network__tcp_v6_connect"`
 	NetworkTcpV6PreConnect      *ebpf.Program `ebpf:"network__tcp_v6_pre_connect"`
+	ProcessCompatSysExecve      *ebpf.Program `ebpf:"process__compat_sys_execve"`
+	ProcessCompatSysExecveat    *ebpf.Program `ebpf:"process__compat_sys_execveat"`
 	ProcessIterTask             *ebpf.Program `ebpf:"process__iter_task"`
 	ProcessSchedProcessExec     *ebpf.Program `ebpf:"process__sched_process_exec"`
 	ProcessSchedProcessExecRaw  *ebpf.Program `ebpf:"process__sched_process_exec_raw"`
 	ProcessSchedProcessExit     *ebpf.Program `ebpf:"process__sched_process_exit"`
 	ProcessSchedProcessExitLive *ebpf.Program `ebpf:"process__sched_process_exit_live"`
 	ProcessSchedProcessExitRaw  *ebpf.Program `ebpf:"process__sched_process_exit_raw"`
+	ProcessSysExecve            *ebpf.Program `ebpf:"process__sys_execve"`
+	ProcessSysExecveat          *ebpf.Program `ebpf:"process__sys_execveat"`
+	ProcessSysExitExecve        *ebpf.Program `ebpf:"process__sys_exit_execve"`
+	ProcessSysExitExecveat      *ebpf.Program `ebpf:"process__sys_exit_execveat"`
 	ProcessTaskNewtask          *ebpf.Program `ebpf:"process__task_newtask"`
 	ProcessTaskNewtaskRaw       *ebpf.Program `ebpf:"process__task_newtask_raw"`
 }
@@ -654,12 +693,18 @@ func (p *objectPrograms) Close() error {
 		p.NetworkTcpV4PreConnect,
 		p.NetworkTcpV6Connect,
 		p.NetworkTcpV6PreConnect,
+		p.ProcessCompatSysExecve,
+		p.ProcessCompatSysExecveat,
 		p.ProcessIterTask,
 		p.ProcessSchedProcessExec,
 		p.ProcessSchedProcessExecRaw,
 		p.ProcessSchedProcessExit,
 		p.ProcessSchedProcessExitLive,
 		p.ProcessSchedProcessExitRaw,
+		p.ProcessSysExecve,
+		p.ProcessSysExecveat,
+		p.ProcessSysExitExecve,
+		p.ProcessSysExitExecveat,
 		p.ProcessTaskNewtask,
 		p.ProcessTaskNewtaskRaw,
 	)

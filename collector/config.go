@@ -25,6 +25,9 @@ type Config struct {
 	Kafka kafka.Config `yaml:"kafka"`
 	// Kinds that become events. process.fork is known to the process table either way.
 	Kinds []KindName `yaml:"kinds"`
+	// Kinds that may come by a hook that costs processes that no event is about, where this kernel has no other
+	// for them: weir hooks names the price.
+	Buy []KindName `yaml:"buy"`
 	// Kinds without which the collector does not start.
 	Require []KindName `yaml:"require"`
 	// When a batch is sealed.
@@ -120,6 +123,11 @@ func (c *Config) Validate() error {
 	for _, k := range c.Require {
 		if !slices.Contains(c.Kinds, k) {
 			errs = append(errs, config.Invalid("require", "%s is not one of kinds; add it there", k))
+		}
+	}
+	for _, k := range c.Buy {
+		if !slices.Contains(c.Kinds, k) {
+			errs = append(errs, config.Invalid("buy", "%s is not one of kinds; add it there", k))
 		}
 	}
 	if c.Heartbeat < time.Second {

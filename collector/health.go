@@ -62,10 +62,10 @@ func set(check *telemetry.Check, why string) {
 	check.Bad(why)
 }
 
-// missingKinds names the wanted kinds that no rung gives.
+// missingKinds names the wanted kinds that no rung gives, but for those that nobody has bought.
 func missingKinds(c *Collector) (why string) {
 	for _, covered := range c.hooks.Coverage() {
-		if covered.Rung == nil {
+		if covered.Rung == nil && !covered.ForSale() {
 			why += fmt.Sprintf("%s has no rung; ", covered.Kind)
 		}
 	}

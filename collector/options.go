@@ -25,6 +25,11 @@ func (c *Config) attach(log *slog.Logger) attach.Config {
 	a.Kinds = slices.DeleteFunc(bpf.Kinds(), func(k bpf.Kind) bool {
 		return !feedsTable(k) && !slices.Contains(c.Kinds, KindName(k.String()))
 	})
+	for _, name := range c.Buy {
+		if kind, ok := bpf.KindNamed(string(name)); ok {
+			a.Bought = append(a.Bought, kind)
+		}
+	}
 	return a
 }
 

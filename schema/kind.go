@@ -20,18 +20,19 @@ const Version = 1
 
 // The kinds. TestEveryKindHasAVariable names a missing one.
 var (
-	ProcessExec     = kindOf(&weirv1.ProcessExec{})
-	ProcessExit     = kindOf(&weirv1.ProcessExit{})
-	ProcessFork     = kindOf(&weirv1.ProcessFork{})
-	NetworkConnect  = kindOf(&weirv1.NetworkConnect{})
-	NetworkListen   = kindOf(&weirv1.NetworkListen{})
-	NetworkClose    = kindOf(&weirv1.NetworkClose{})
-	CapabilityCheck = kindOf(&weirv1.CapabilityCheck{})
-	WeirStarted     = kindOf(&weirv1.WeirStarted{})
-	WeirStopped     = kindOf(&weirv1.WeirStopped{})
-	WeirHeartbeat   = kindOf(&weirv1.WeirHeartbeat{})
-	WeirGap         = kindOf(&weirv1.WeirGap{})
-	WeirLoss        = kindOf(&weirv1.WeirLoss{})
+	ProcessExec       = kindOf(&weirv1.ProcessExec{})
+	ProcessExit       = kindOf(&weirv1.ProcessExit{})
+	ProcessFork       = kindOf(&weirv1.ProcessFork{})
+	NetworkConnect    = kindOf(&weirv1.NetworkConnect{})
+	NetworkListen     = kindOf(&weirv1.NetworkListen{})
+	NetworkClose      = kindOf(&weirv1.NetworkClose{})
+	CapabilityCheck   = kindOf(&weirv1.CapabilityCheck{})
+	WeirStarted       = kindOf(&weirv1.WeirStarted{})
+	WeirStopped       = kindOf(&weirv1.WeirStopped{})
+	WeirHeartbeat     = kindOf(&weirv1.WeirHeartbeat{})
+	WeirGap           = kindOf(&weirv1.WeirGap{})
+	WeirLoss          = kindOf(&weirv1.WeirLoss{})
+	ProcessExecFailed = kindOf(&weirv1.ProcessExecFailed{})
 )
 
 // The tables that the rows of all kinds share.

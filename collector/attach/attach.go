@@ -32,6 +32,11 @@ type Coverage struct {
 	Refused []*Refused // the rungs before it, in their order, and why not
 }
 
+// ForSale reports whether the kind is not covered only because the rung that would is not bought.
+func (c Coverage) ForSale() bool {
+	return c.Rung == nil && slices.ContainsFunc(c.Refused, func(r *Refused) bool { return r.Price != "" })
+}
+
 // Attachment is weir's programs on this kernel. It lives until Close; where it is Kept, until End.
 type Attachment struct {
 	objects  *ebpf.Collection    // maps and variables, which all programs share

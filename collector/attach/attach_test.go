@@ -19,6 +19,7 @@ func work(t *testing.T) {
 	t.Helper()
 	for range 10 {
 		ended(t, child(t, "exit 3"))
+		call{filename: "/nowhere"}.try()
 		l := listen(t, "tcp4", "127.0.0.1:0")
 		exchange(t, "tcp4", l)
 		l.Close()
@@ -31,7 +32,9 @@ func TestCountersBalanceOnceDetached(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stats.Close()
-	w := watch(t, Default())
+	cfg := Default()
+	cfg.Bought = cfg.Kinds
+	w := watch(t, cfg)
 	work(t)
 	if err := w.Detach(); err != nil {
 		t.Fatal(err)

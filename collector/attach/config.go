@@ -14,6 +14,8 @@ import (
 type Config struct {
 	// Kinds that are wanted.
 	Kinds []bpf.Kind
+	// Bought are the kinds for which a rung that has a price may be taken, where no other holds.
+	Bought []bpf.Kind
 	// RingBytes is the size of the ring buffer: a power of two, and a multiple of the page size.
 	RingBytes uint32
 	// Sockets is how many TCP sockets are remembered, from their opening to their end, in a table that all share.

@@ -21,6 +21,9 @@ func (l *loader) hook(p *ebpf.Program, section string) (link.Link, error) {
 		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: target, Program: p})
 	case "sockops", "cgroup":
 		return l.hookCgroup(p, section)
+	case "tracepoint":
+		group, name, _ := strings.Cut(target, "/")
+		return link.Tracepoint(group, name, p, nil)
 	}
 	return nil, fmt.Errorf("section %s: nothing attaches such programs", section)
 }

@@ -23,6 +23,12 @@ type execution struct {
 	environment                      string
 }
 
+// failure is a copy of a failed exec's sample.
+type failure struct {
+	bpf.ExecFailedSample
+	arguments, filename, directory string
+}
+
 // process is one of the iterator's.
 type process struct {
 	bpf.ProcessSample
@@ -34,6 +40,7 @@ type events struct {
 	forks     []bpf.ForkSample
 	execs     []execution
 	exits     []bpf.ExitSample
+	failures  []failure
 	connects  []bpf.ConnectSample
 	listens   []bpf.ListenSample
 	closes    []bpf.CloseSample
@@ -57,6 +64,13 @@ func (e *events) Exec(s *bpf.ExecSample) {
 		interpreter: string(s.Interpreter()), executable: string(s.Executable().Append(nil)),
 		directory:   string(s.WorkingDirectory().Append(nil)),
 		environment: string(s.Environment()),
+	})
+	e.head(s.Head)
+}
+func (e *events) ExecFailed(s *bpf.ExecFailedSample) {
+	e.failures = append(e.failures, failure{
+		ExecFailedSample: *s, arguments: string(s.Arguments()), filename: string(s.Filename()),
+		directory: string(s.WorkingDirectory().Append(nil)),
 	})
 	e.head(s.Head)
 }

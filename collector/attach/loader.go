@@ -22,6 +22,7 @@ type loader struct {
 	kernel    *btf.Spec
 	cache     *btf.Cache
 	mountInfo string
+	bought    []bpf.Kind
 	pins      *pins // nil: nothing is kept
 
 	objects  *ebpf.Collection
@@ -55,7 +56,7 @@ func newLoader(cfg Config, kernel *btf.Spec, kept *pins) (*loader, error) {
 		bpf.ReplaceFetch(spec)
 	}
 	l := &loader{
-		spec: spec, ladders: ladders, kernel: kernel, cache: btf.NewCache(), mountInfo: cfg.MountInfo, pins: kept,
+		spec: spec, ladders: ladders, kernel: kernel, cache: btf.NewCache(), mountInfo: cfg.MountInfo, bought: cfg.Bought, pins: kept,
 		programs: make(map[string]*program), refused: make(map[string]error),
 	}
 	if err := l.createMaps(); err != nil {
@@ -101,6 +102,10 @@ func (l *loader) cover(kind bpf.Kind) Coverage {
 	for i, rung := range l.ladders[kind] {
 		if i < kept {
 			c.Refused = append(c.Refused, &Refused{Rung: rung.String(), Need: "a new attachment", Err: errKept})
+			continue
+		}
+		if rung.Price != "" && !slices.Contains(l.bought, kind) {
+			c.Refused = append(c.Refused, forSale(rung))
 			continue
 		}
 		err := l.take(rung)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -51,7 +52,7 @@ func layout(cfg Config) string {
 	h := sha256.New()
 	build := bpf.Build()
 	h.Write(build[:])
-	for _, n := range append([]uint32{cfg.RingBytes, cfg.Sockets}, kindNumbers(cfg.Kinds)...) {
+	for _, n := range slices.Concat([]uint32{cfg.RingBytes, cfg.Sockets}, kindNumbers(cfg.Kinds), []uint32{uint32(bpf.KindNone)}, kindNumbers(cfg.Bought)) {
 		h.Write(binary.NativeEndian.AppendUint32(nil, n))
 	}
 	if cfg.Environment {

@@ -74,7 +74,9 @@ func countersOf(t *testing.T, a *Attachment) Counters {
 
 func rungsOf(a *Attachment) (rungs []string) {
 	for _, c := range a.Coverage() {
-		rungs = append(rungs, c.Kind.String()+" by "+c.Rung.String())
+		if c.Rung != nil {
+			rungs = append(rungs, c.Kind.String()+" by "+c.Rung.String())
+		}
 	}
 	return rungs
 }

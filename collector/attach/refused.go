@@ -17,10 +17,19 @@ type Refused struct {
 	Rung string // its hooks, or "every rung"
 	Need string // for people: what to do, or what this kernel has not
 	Err  error
+	// Price is set where the rung was not tried, as nobody has bought it: what it costs.
+	Price string
 }
 
 func (r *Refused) Error() string { return fmt.Sprintf("%s: %v; it needs %s", r.Rung, r.Err, r.Need) }
 func (r *Refused) Unwrap() error { return r.Err }
+
+// errPrice is why a rung is not tried that costs those whom no event is about.
+var errPrice = errors.New("has a price")
+
+func forSale(r bpf.Rung) *Refused {
+	return &Refused{Rung: r.String(), Need: fmt.Sprintf("to be bought (buy: [%s]): %s", r.Kind, r.Price), Err: errPrice, Price: r.Price}
+}
 
 const needRoot = "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (run as root)"
 

@@ -33,6 +33,10 @@ func trials() map[bpf.Kind]kindTrials {
 		bpf.KindCapabilityCheck: {event: tryCheck, gaps: map[string]trial{
 			"whether it was audited, and whether setuid asked": tryCheckOptions,
 		}},
+		bpf.KindProcessExecFailed: {event: tryExecFailed, gaps: map[string]trial{
+			"32-bit callers":                  tryExecFailedOf32Bits,
+			"programs that the kernel starts": tryExecFailedOfTheKernel,
+		}},
 	}
 }
 
@@ -86,7 +90,7 @@ func gaps(ladder []bpf.Rung) (all []string) {
 func watchRung(t *testing.T, rung bpf.Rung) *watcher {
 	t.Helper()
 	cfg := Default()
-	cfg.Kinds, cfg.RingBytes = []bpf.Kind{rung.Kind}, 256<<10
+	cfg.Kinds, cfg.Bought, cfg.RingBytes = []bpf.Kind{rung.Kind}, []bpf.Kind{rung.Kind}, 256<<10
 	cfg.ladders = bpf.Ladders{rung.Kind: {rung}}
 	w, err := newWatcher(cfg)
 	if refused, ok := errors.AsType[*Refused](err); ok && refused.Need != otherKernel {

@@ -2,6 +2,7 @@ package fill
 
 import (
 	"bytes"
+	"strconv"
 
 	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/collector/process"
@@ -68,6 +69,39 @@ func (f *Filler) argumentColumns(g *weirv1.ProcessExec, s *bpf.ExecSample) {
 	g.ArgumentCount = append(g.ArgumentCount, s.ArgumentCount)
 	g.ArgumentsBytes = append(g.ArgumentsBytes, total)
 	g.ArgumentsCut = append(g.ArgumentsCut, cut)
+}
+
+// ExecFailed implements bpf.Handler. The process table knows nothing of it: the actor's program runs on.
+func (f *Filler) ExecFailed(s *bpf.ExecFailedSample) {
+	if !f.begin(&s.Head) {
+		return
+	}
+	g := f.draft.Columns().ProcessExecFailed
+	g.Errno = append(g.Errno, s.Error)
+	f.path = appendFilename(f.path[:0], s)
+	g.Filename = append(g.Filename, f.draft.Text(f.path))
+	g.Arguments = append(g.Arguments, f.draft.Text(s.Arguments()))
+	g.ArgumentCount = append(g.ArgumentCount, s.ArgumentCount)
+	g.ArgumentsCut = append(g.ArgumentsCut, s.ArgumentsCut != 0)
+	f.path = s.WorkingDirectory().Append(f.path[:0])
+	g.WorkingDirectory = append(g.WorkingDirectory, f.draft.Text(f.path))
+	g.WorkingDirectoryCut = append(g.WorkingDirectoryCut, bpf.PathEnd(s.WorkingDirectoryEnd) == bpf.PathCut)
+}
+
+// workingDirectory is AT_FDCWD: a relative path is relative to it, as execve's always are.
+const workingDirectory = -100
+
+// appendFilename gives the path as an exec that succeeds has it: the kernel puts the file descriptor before it.
+func appendFilename(dst []byte, s *bpf.ExecFailedSample) []byte {
+	name := s.Filename()
+	if s.Directory == workingDirectory || bytes.HasPrefix(name, []byte("/")) {
+		return append(dst, name...)
+	}
+	dst = strconv.AppendInt(append(dst, "/dev/fd/"...), int64(s.Directory), 10)
+	if len(name) > 0 {
+		dst = append(dst, '/')
+	}
+	return append(dst, name...)
 }
 
 // Exit implements bpf.Handler.

@@ -172,6 +172,17 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.Child = append(g.Child, int32(child))
 		g.Flags = append(g.Flags, 0x1200011)
 	},
+	schema.ProcessExecFailed: func(s *sample) {
+		s.event(schema.ProcessExecFailed)
+		g := s.groups.ProcessExecFailed
+		g.Errno = append(g.Errno, 13)
+		g.Filename = append(g.Filename, s.text("/dev/fd/3/../fetch\xff"))
+		g.Arguments = append(g.Arguments, s.text("fetch\x00\x00-q\x00"))
+		g.ArgumentCount = append(g.ArgumentCount, 3)
+		g.ArgumentsCut = append(g.ArgumentsCut, true)
+		g.WorkingDirectory = append(g.WorkingDirectory, s.text("/srv"))
+		g.WorkingDirectoryCut = append(g.WorkingDirectoryCut, true)
+	},
 	schema.NetworkConnect: func(s *sample) {
 		s.event(schema.NetworkConnect)
 		g := s.groups.NetworkConnect

@@ -20,6 +20,8 @@ func describe(b *batch.Batch, row batch.Row) string {
 	switch row.Kind {
 	case schema.ProcessExec:
 		return Arguments(ExecArguments(b, row))
+	case schema.ProcessExecFailed:
+		return describeExecFailed(b, p.ProcessExecFailed, i)
 	case schema.ProcessExit:
 		return describeExit(b, row)
 	case schema.ProcessFork:
@@ -45,6 +47,11 @@ func ExecArguments(b *batch.Batch, row batch.Row) []byte {
 		return b.Text(uint32(schema.At(b.Proto().Processes.GetArguments(), int(actor-1))))
 	}
 	return nil
+}
+
+func describeExecFailed(b *batch.Batch, e *weirv1.ProcessExecFailed, i int) string {
+	reason := unix.ErrnoName(syscall.Errno(schema.At(e.Errno, i)))
+	return fmt.Sprintf("%s %s: %s", b.Text(schema.At(e.Filename, i)), reason, Arguments(b.Text(schema.At(e.Arguments, i))))
 }
 
 func describeExit(b *batch.Batch, row batch.Row) string {

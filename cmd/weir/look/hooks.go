@@ -3,6 +3,7 @@ package look
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/weirproject/weir/collector/attach"
 	"github.com/weirproject/weir/internal/cli"
@@ -38,17 +39,33 @@ func PrintCoverage(env cli.Env, coverage []attach.Coverage) error {
 	}
 	for _, c := range coverage {
 		for _, r := range c.Refused {
-			if err := table.Row(c.Kind.String(), "refused", r.Rung, r.Need); err != nil {
+			if err := table.Row(c.Kind.String(), refusal(r), r.Rung, r.Need); err != nil {
 				return err
 			}
 		}
-		state, rung, gaps := "missing", "", "no rung holds on this kernel"
-		if c.Rung != nil {
-			state, rung, gaps = "in use", c.Rung.String(), c.Rung.Gaps()
-		}
+		state, rung, gaps := holds(c)
 		if err := table.Row(c.Kind.String(), state, rung, gaps); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func refusal(r *attach.Refused) string {
+	if r.Price != "" {
+		return "for sale"
+	}
+	return "refused"
+}
+
+func holds(c attach.Coverage) (state, rung, gaps string) {
+	switch {
+	case c.Rung == nil && c.ForSale():
+		return "missing", "", "the rung for sale is not bought"
+	case c.Rung == nil:
+		return "missing", "", "no rung holds on this kernel"
+	case c.Rung.Price != "":
+		return "in use", c.Rung.String(), strings.TrimPrefix(c.Rung.Gaps()+"; bought: "+c.Rung.Price, "; ")
+	}
+	return "in use", c.Rung.String(), c.Rung.Gaps()
 }

@@ -296,20 +296,21 @@ type Batch struct {
 	// In place of events: batches of this run that no longer exist.
 	Tombstone *Tombstone `protobuf:"bytes,10,opt,name=tombstone,proto3" json:"tombstone,omitempty"`
 	// Column groups: one a kind, its field number is the kind's number.
-	ProcessExec     *ProcessExec     `protobuf:"bytes,101,opt,name=process_exec,json=processExec,proto3" json:"process_exec,omitempty"`
-	ProcessExit     *ProcessExit     `protobuf:"bytes,102,opt,name=process_exit,json=processExit,proto3" json:"process_exit,omitempty"`
-	ProcessFork     *ProcessFork     `protobuf:"bytes,103,opt,name=process_fork,json=processFork,proto3" json:"process_fork,omitempty"`
-	NetworkConnect  *NetworkConnect  `protobuf:"bytes,201,opt,name=network_connect,json=networkConnect,proto3" json:"network_connect,omitempty"`
-	NetworkListen   *NetworkListen   `protobuf:"bytes,202,opt,name=network_listen,json=networkListen,proto3" json:"network_listen,omitempty"`
-	NetworkClose    *NetworkClose    `protobuf:"bytes,203,opt,name=network_close,json=networkClose,proto3" json:"network_close,omitempty"`
-	CapabilityCheck *CapabilityCheck `protobuf:"bytes,301,opt,name=capability_check,json=capabilityCheck,proto3" json:"capability_check,omitempty"`
-	WeirStarted     *WeirStarted     `protobuf:"bytes,901,opt,name=weir_started,json=weirStarted,proto3" json:"weir_started,omitempty"`
-	WeirStopped     *WeirStopped     `protobuf:"bytes,902,opt,name=weir_stopped,json=weirStopped,proto3" json:"weir_stopped,omitempty"`
-	WeirHeartbeat   *WeirHeartbeat   `protobuf:"bytes,903,opt,name=weir_heartbeat,json=weirHeartbeat,proto3" json:"weir_heartbeat,omitempty"`
-	WeirGap         *WeirGap         `protobuf:"bytes,904,opt,name=weir_gap,json=weirGap,proto3" json:"weir_gap,omitempty"`
-	WeirLoss        *WeirLoss        `protobuf:"bytes,905,opt,name=weir_loss,json=weirLoss,proto3" json:"weir_loss,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	ProcessExec       *ProcessExec       `protobuf:"bytes,101,opt,name=process_exec,json=processExec,proto3" json:"process_exec,omitempty"`
+	ProcessExit       *ProcessExit       `protobuf:"bytes,102,opt,name=process_exit,json=processExit,proto3" json:"process_exit,omitempty"`
+	ProcessFork       *ProcessFork       `protobuf:"bytes,103,opt,name=process_fork,json=processFork,proto3" json:"process_fork,omitempty"`
+	ProcessExecFailed *ProcessExecFailed `protobuf:"bytes,104,opt,name=process_exec_failed,json=processExecFailed,proto3" json:"process_exec_failed,omitempty"`
+	NetworkConnect    *NetworkConnect    `protobuf:"bytes,201,opt,name=network_connect,json=networkConnect,proto3" json:"network_connect,omitempty"`
+	NetworkListen     *NetworkListen     `protobuf:"bytes,202,opt,name=network_listen,json=networkListen,proto3" json:"network_listen,omitempty"`
+	NetworkClose      *NetworkClose      `protobuf:"bytes,203,opt,name=network_close,json=networkClose,proto3" json:"network_close,omitempty"`
+	CapabilityCheck   *CapabilityCheck   `protobuf:"bytes,301,opt,name=capability_check,json=capabilityCheck,proto3" json:"capability_check,omitempty"`
+	WeirStarted       *WeirStarted       `protobuf:"bytes,901,opt,name=weir_started,json=weirStarted,proto3" json:"weir_started,omitempty"`
+	WeirStopped       *WeirStopped       `protobuf:"bytes,902,opt,name=weir_stopped,json=weirStopped,proto3" json:"weir_stopped,omitempty"`
+	WeirHeartbeat     *WeirHeartbeat     `protobuf:"bytes,903,opt,name=weir_heartbeat,json=weirHeartbeat,proto3" json:"weir_heartbeat,omitempty"`
+	WeirGap           *WeirGap           `protobuf:"bytes,904,opt,name=weir_gap,json=weirGap,proto3" json:"weir_gap,omitempty"`
+	WeirLoss          *WeirLoss          `protobuf:"bytes,905,opt,name=weir_loss,json=weirLoss,proto3" json:"weir_loss,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Batch) Reset() {
@@ -429,6 +430,13 @@ func (x *Batch) GetProcessExit() *ProcessExit {
 func (x *Batch) GetProcessFork() *ProcessFork {
 	if x != nil {
 		return x.ProcessFork
+	}
+	return nil
+}
+
+func (x *Batch) GetProcessExecFailed() *ProcessExecFailed {
+	if x != nil {
+		return x.ProcessExecFailed
 	}
 	return nil
 }
@@ -1566,7 +1574,7 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x123\n" +
 	"\n" +
 	"enrichment\x18\x02 \x01(\v2\x13.weir.v1.EnrichmentR\n" +
-	"enrichment\"\x91\t\n" +
+	"enrichment\"\xdd\t\n" +
 	"\x05Batch\x12'\n" +
 	"\x06header\x18\x01 \x01(\v2\x0f.weir.v1.HeaderR\x06header\x123\n" +
 	"\n" +
@@ -1583,7 +1591,8 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	" \x01(\v2\x12.weir.v1.TombstoneR\ttombstone\x127\n" +
 	"\fprocess_exec\x18e \x01(\v2\x14.weir.v1.ProcessExecR\vprocessExec\x127\n" +
 	"\fprocess_exit\x18f \x01(\v2\x14.weir.v1.ProcessExitR\vprocessExit\x127\n" +
-	"\fprocess_fork\x18g \x01(\v2\x14.weir.v1.ProcessForkR\vprocessFork\x12A\n" +
+	"\fprocess_fork\x18g \x01(\v2\x14.weir.v1.ProcessForkR\vprocessFork\x12J\n" +
+	"\x13process_exec_failed\x18h \x01(\v2\x1a.weir.v1.ProcessExecFailedR\x11processExecFailed\x12A\n" +
 	"\x0fnetwork_connect\x18\xc9\x01 \x01(\v2\x17.weir.v1.NetworkConnectR\x0enetworkConnect\x12>\n" +
 	"\x0enetwork_listen\x18\xca\x01 \x01(\v2\x16.weir.v1.NetworkListenR\rnetworkListen\x12;\n" +
 	"\rnetwork_close\x18\xcb\x01 \x01(\v2\x15.weir.v1.NetworkCloseR\fnetworkClose\x12D\n" +
@@ -1785,35 +1794,36 @@ func file_weir_v1_batch_proto_rawDescGZIP() []byte {
 var file_weir_v1_batch_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_weir_v1_batch_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_weir_v1_batch_proto_goTypes = []any{
-	(Codec)(0),              // 0: weir.v1.Codec
-	(Knowledge)(0),          // 1: weir.v1.Knowledge
-	(*SealedBatch)(nil),     // 2: weir.v1.SealedBatch
-	(*EnrichedBatch)(nil),   // 3: weir.v1.EnrichedBatch
-	(*Batch)(nil),           // 4: weir.v1.Batch
-	(*Header)(nil),          // 5: weir.v1.Header
-	(*Dictionary)(nil),      // 6: weir.v1.Dictionary
-	(*Processes)(nil),       // 7: weir.v1.Processes
-	(*Credentials)(nil),     // 8: weir.v1.Credentials
-	(*Cgroups)(nil),         // 9: weir.v1.Cgroups
-	(*Rungs)(nil),           // 10: weir.v1.Rungs
-	(*Common)(nil),          // 11: weir.v1.Common
-	(*Group)(nil),           // 12: weir.v1.Group
-	(*Tombstone)(nil),       // 13: weir.v1.Tombstone
-	(*Enrichment)(nil),      // 14: weir.v1.Enrichment
-	(*Ledger)(nil),          // 15: weir.v1.Ledger
-	(*ProcessExec)(nil),     // 16: weir.v1.ProcessExec
-	(*ProcessExit)(nil),     // 17: weir.v1.ProcessExit
-	(*ProcessFork)(nil),     // 18: weir.v1.ProcessFork
-	(*NetworkConnect)(nil),  // 19: weir.v1.NetworkConnect
-	(*NetworkListen)(nil),   // 20: weir.v1.NetworkListen
-	(*NetworkClose)(nil),    // 21: weir.v1.NetworkClose
-	(*CapabilityCheck)(nil), // 22: weir.v1.CapabilityCheck
-	(*WeirStarted)(nil),     // 23: weir.v1.WeirStarted
-	(*WeirStopped)(nil),     // 24: weir.v1.WeirStopped
-	(*WeirHeartbeat)(nil),   // 25: weir.v1.WeirHeartbeat
-	(*WeirGap)(nil),         // 26: weir.v1.WeirGap
-	(*WeirLoss)(nil),        // 27: weir.v1.WeirLoss
-	(Origin)(0),             // 28: weir.v1.Origin
+	(Codec)(0),                // 0: weir.v1.Codec
+	(Knowledge)(0),            // 1: weir.v1.Knowledge
+	(*SealedBatch)(nil),       // 2: weir.v1.SealedBatch
+	(*EnrichedBatch)(nil),     // 3: weir.v1.EnrichedBatch
+	(*Batch)(nil),             // 4: weir.v1.Batch
+	(*Header)(nil),            // 5: weir.v1.Header
+	(*Dictionary)(nil),        // 6: weir.v1.Dictionary
+	(*Processes)(nil),         // 7: weir.v1.Processes
+	(*Credentials)(nil),       // 8: weir.v1.Credentials
+	(*Cgroups)(nil),           // 9: weir.v1.Cgroups
+	(*Rungs)(nil),             // 10: weir.v1.Rungs
+	(*Common)(nil),            // 11: weir.v1.Common
+	(*Group)(nil),             // 12: weir.v1.Group
+	(*Tombstone)(nil),         // 13: weir.v1.Tombstone
+	(*Enrichment)(nil),        // 14: weir.v1.Enrichment
+	(*Ledger)(nil),            // 15: weir.v1.Ledger
+	(*ProcessExec)(nil),       // 16: weir.v1.ProcessExec
+	(*ProcessExit)(nil),       // 17: weir.v1.ProcessExit
+	(*ProcessFork)(nil),       // 18: weir.v1.ProcessFork
+	(*ProcessExecFailed)(nil), // 19: weir.v1.ProcessExecFailed
+	(*NetworkConnect)(nil),    // 20: weir.v1.NetworkConnect
+	(*NetworkListen)(nil),     // 21: weir.v1.NetworkListen
+	(*NetworkClose)(nil),      // 22: weir.v1.NetworkClose
+	(*CapabilityCheck)(nil),   // 23: weir.v1.CapabilityCheck
+	(*WeirStarted)(nil),       // 24: weir.v1.WeirStarted
+	(*WeirStopped)(nil),       // 25: weir.v1.WeirStopped
+	(*WeirHeartbeat)(nil),     // 26: weir.v1.WeirHeartbeat
+	(*WeirGap)(nil),           // 27: weir.v1.WeirGap
+	(*WeirLoss)(nil),          // 28: weir.v1.WeirLoss
+	(Origin)(0),               // 29: weir.v1.Origin
 }
 var file_weir_v1_batch_proto_depIdxs = []int32{
 	0,  // 0: weir.v1.SealedBatch.codec:type_name -> weir.v1.Codec
@@ -1831,23 +1841,24 @@ var file_weir_v1_batch_proto_depIdxs = []int32{
 	16, // 12: weir.v1.Batch.process_exec:type_name -> weir.v1.ProcessExec
 	17, // 13: weir.v1.Batch.process_exit:type_name -> weir.v1.ProcessExit
 	18, // 14: weir.v1.Batch.process_fork:type_name -> weir.v1.ProcessFork
-	19, // 15: weir.v1.Batch.network_connect:type_name -> weir.v1.NetworkConnect
-	20, // 16: weir.v1.Batch.network_listen:type_name -> weir.v1.NetworkListen
-	21, // 17: weir.v1.Batch.network_close:type_name -> weir.v1.NetworkClose
-	22, // 18: weir.v1.Batch.capability_check:type_name -> weir.v1.CapabilityCheck
-	23, // 19: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
-	24, // 20: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
-	25, // 21: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
-	26, // 22: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
-	27, // 23: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
-	28, // 24: weir.v1.Header.origin:type_name -> weir.v1.Origin
-	1,  // 25: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
-	12, // 26: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	19, // 15: weir.v1.Batch.process_exec_failed:type_name -> weir.v1.ProcessExecFailed
+	20, // 16: weir.v1.Batch.network_connect:type_name -> weir.v1.NetworkConnect
+	21, // 17: weir.v1.Batch.network_listen:type_name -> weir.v1.NetworkListen
+	22, // 18: weir.v1.Batch.network_close:type_name -> weir.v1.NetworkClose
+	23, // 19: weir.v1.Batch.capability_check:type_name -> weir.v1.CapabilityCheck
+	24, // 20: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
+	25, // 21: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
+	26, // 22: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
+	27, // 23: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
+	28, // 24: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
+	29, // 25: weir.v1.Header.origin:type_name -> weir.v1.Origin
+	1,  // 26: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
+	12, // 27: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_batch_proto_init() }

@@ -186,6 +186,106 @@ func (x *ProcessExec) GetWorkingDirectoryCut() []bool {
 	return nil
 }
 
+// A process could not run another program: execve or execveat returned an error. The actor goes on with its own, or is killed where there is no way back to it.
+type ProcessExecFailed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why: what the call returned. Of a script whose interpreter is missing it is ENOENT too.
+	Errno []uint32 `protobuf:"varint,1,rep,packed,name=errno,proto3" json:"errno,omitempty"`
+	// The path that exec was called with, in the caller's memory. Relative to a directory that execveat was given, it begins with that file descriptor, as /dev/fd/3/path.
+	Filename []uint32 `protobuf:"varint,2,rep,packed,name=filename,proto3" json:"filename,omitempty"`
+	// The arguments that exec was called with, in the caller's memory: the first 64, up to 4 KiB.
+	Arguments []uint32 `protobuf:"varint,3,rep,packed,name=arguments,proto3" json:"arguments,omitempty"`
+	// How many arguments these are.
+	ArgumentCount []uint32 `protobuf:"varint,4,rep,packed,name=argument_count,json=argumentCount,proto3" json:"argument_count,omitempty"`
+	// There were more arguments, or they could not be read.
+	ArgumentsCut []bool `protobuf:"varint,5,rep,packed,name=arguments_cut,json=argumentsCut,proto3" json:"arguments_cut,omitempty"`
+	// The caller's working directory, by a walk of its dentries.
+	WorkingDirectory []uint32 `protobuf:"varint,6,rep,packed,name=working_directory,json=workingDirectory,proto3" json:"working_directory,omitempty"`
+	// Working directory's first parts are missing: the walk's bound was reached.
+	WorkingDirectoryCut []bool `protobuf:"varint,7,rep,packed,name=working_directory_cut,json=workingDirectoryCut,proto3" json:"working_directory_cut,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *ProcessExecFailed) Reset() {
+	*x = ProcessExecFailed{}
+	mi := &file_weir_v1_process_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProcessExecFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProcessExecFailed) ProtoMessage() {}
+
+func (x *ProcessExecFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_weir_v1_process_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProcessExecFailed.ProtoReflect.Descriptor instead.
+func (*ProcessExecFailed) Descriptor() ([]byte, []int) {
+	return file_weir_v1_process_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ProcessExecFailed) GetErrno() []uint32 {
+	if x != nil {
+		return x.Errno
+	}
+	return nil
+}
+
+func (x *ProcessExecFailed) GetFilename() []uint32 {
+	if x != nil {
+		return x.Filename
+	}
+	return nil
+}
+
+func (x *ProcessExecFailed) GetArguments() []uint32 {
+	if x != nil {
+		return x.Arguments
+	}
+	return nil
+}
+
+func (x *ProcessExecFailed) GetArgumentCount() []uint32 {
+	if x != nil {
+		return x.ArgumentCount
+	}
+	return nil
+}
+
+func (x *ProcessExecFailed) GetArgumentsCut() []bool {
+	if x != nil {
+		return x.ArgumentsCut
+	}
+	return nil
+}
+
+func (x *ProcessExecFailed) GetWorkingDirectory() []uint32 {
+	if x != nil {
+		return x.WorkingDirectory
+	}
+	return nil
+}
+
+func (x *ProcessExecFailed) GetWorkingDirectoryCut() []bool {
+	if x != nil {
+		return x.WorkingDirectoryCut
+	}
+	return nil
+}
+
 // A process has ended: its last thread is gone.
 type ProcessExit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -207,7 +307,7 @@ type ProcessExit struct {
 
 func (x *ProcessExit) Reset() {
 	*x = ProcessExit{}
-	mi := &file_weir_v1_process_proto_msgTypes[1]
+	mi := &file_weir_v1_process_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -219,7 +319,7 @@ func (x *ProcessExit) String() string {
 func (*ProcessExit) ProtoMessage() {}
 
 func (x *ProcessExit) ProtoReflect() protoreflect.Message {
-	mi := &file_weir_v1_process_proto_msgTypes[1]
+	mi := &file_weir_v1_process_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -232,7 +332,7 @@ func (x *ProcessExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessExit.ProtoReflect.Descriptor instead.
 func (*ProcessExit) Descriptor() ([]byte, []int) {
-	return file_weir_v1_process_proto_rawDescGZIP(), []int{1}
+	return file_weir_v1_process_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ProcessExit) GetExitCode() []uint32 {
@@ -290,7 +390,7 @@ type ProcessFork struct {
 
 func (x *ProcessFork) Reset() {
 	*x = ProcessFork{}
-	mi := &file_weir_v1_process_proto_msgTypes[2]
+	mi := &file_weir_v1_process_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -302,7 +402,7 @@ func (x *ProcessFork) String() string {
 func (*ProcessFork) ProtoMessage() {}
 
 func (x *ProcessFork) ProtoReflect() protoreflect.Message {
-	mi := &file_weir_v1_process_proto_msgTypes[2]
+	mi := &file_weir_v1_process_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -315,7 +415,7 @@ func (x *ProcessFork) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessFork.ProtoReflect.Descriptor instead.
 func (*ProcessFork) Descriptor() ([]byte, []int) {
-	return file_weir_v1_process_proto_rawDescGZIP(), []int{2}
+	return file_weir_v1_process_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ProcessFork) GetChild() []int32 {
@@ -367,7 +467,24 @@ const file_weir_v1_process_proto_rawDesc = "" +
 	"\x15weir.process.args_cut0\x01R\fargumentsCut\x12Y\n" +
 	"\x15working_directory_cut\x18\r \x03(\bB%\xe2\xe0\x18!\n" +
 	"\x1fweir.exec.working_directory_cutR\x13workingDirectoryCut:/\xe2\xe0\x18+\n" +
-	"\fprocess.exec\x12\aprocess\x1a\x05start\"\x04exec0\xef\a8\x01@\x01\"\xbf\x03\n" +
+	"\fprocess.exec\x12\aprocess\x1a\x05start\"\x04exec0\xef\a8\x01@\x01\"\xd6\x04\n" +
+	"\x11ProcessExecFailed\x12*\n" +
+	"\x05errno\x18\x01 \x03(\rB\x14\xe2\xe0\x18\x10\n" +
+	"\n" +
+	"error.code\x18\t8\x01R\x05errno\x12=\n" +
+	"\bfilename\x18\x02 \x03(\rB!\xe2\xe0\x18\x1d\n" +
+	"\x19weir.exec_failed.filename\x18\x01R\bfilename\x12;\n" +
+	"\targuments\x18\x03 \x03(\rB\x1d\xe2\xe0\x18\x19\n" +
+	"\x15weir.exec_failed.args\x18\x02R\targuments\x12H\n" +
+	"\x0eargument_count\x18\x04 \x03(\rB!\xe2\xe0\x18\x1d\n" +
+	"\x1bweir.exec_failed.args_countR\rargumentCount\x12D\n" +
+	"\rarguments_cut\x18\x05 \x03(\bB\x1f\xe2\xe0\x18\x1b\n" +
+	"\x19weir.exec_failed.args_cutR\fargumentsCut\x12i\n" +
+	"\x11working_directory\x18\x06 \x03(\rB<\xe2\xe0\x188\n" +
+	"\x19process.working_directory\x12\x19process.working_directory\x18\x01R\x10workingDirectory\x12`\n" +
+	"\x15working_directory_cut\x18\a \x03(\bB,\xe2\xe0\x18(\n" +
+	"&weir.exec_failed.working_directory_cutR\x13workingDirectoryCut:<\xe2\xe0\x188\n" +
+	"\x13process.exec_failed\x12\aprocess\x1a\x04info\"\vexec_failed0\xef\a8\x01@\x01\"\xbf\x03\n" +
 	"\vProcessExit\x12A\n" +
 	"\texit_code\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\x11process.exit_code\x12\texit_code0\x01R\bexitCode\x120\n" +
@@ -403,11 +520,12 @@ func file_weir_v1_process_proto_rawDescGZIP() []byte {
 	return file_weir_v1_process_proto_rawDescData
 }
 
-var file_weir_v1_process_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_weir_v1_process_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_weir_v1_process_proto_goTypes = []any{
-	(*ProcessExec)(nil), // 0: weir.v1.ProcessExec
-	(*ProcessExit)(nil), // 1: weir.v1.ProcessExit
-	(*ProcessFork)(nil), // 2: weir.v1.ProcessFork
+	(*ProcessExec)(nil),       // 0: weir.v1.ProcessExec
+	(*ProcessExecFailed)(nil), // 1: weir.v1.ProcessExecFailed
+	(*ProcessExit)(nil),       // 2: weir.v1.ProcessExit
+	(*ProcessFork)(nil),       // 3: weir.v1.ProcessFork
 }
 var file_weir_v1_process_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -429,7 +547,7 @@ func file_weir_v1_process_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weir_v1_process_proto_rawDesc), len(file_weir_v1_process_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
