@@ -24,6 +24,7 @@ var names atomic.Uint32
 // keptConfig wants an attachment of its own that outlives its process; the test removes what is left of it.
 func keptConfig(t *testing.T) Config {
 	cfg := Default()
+	cfg.Bought = cfg.Kinds
 	cfg.Name = fmt.Sprintf("test-%d-%d", os.Getpid(), names.Add(1))
 	t.Cleanup(func() {
 		if err := os.RemoveAll(cfg.pins()); err != nil {
