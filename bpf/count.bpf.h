@@ -50,7 +50,8 @@ static __always_inline bool add(const struct count_key *key, __u64 amount)
 	if (!n)
 		return false;
 	__sync_fetch_and_add(&n->count, 1);
-	__sync_fetch_and_add(&n->amount, amount);
+	if (amount) /* clang makes an "or" of an addition of a constant 0, and 5.10 has only additions */
+		__sync_fetch_and_add(&n->amount, amount);
 	return true;
 }
 

@@ -31,3 +31,14 @@ func TestReplaceFetchLeavesNone(t *testing.T) {
 		}
 	}
 }
+
+// Before 5.12 there is no atomic instruction but addition. clang makes others of what is none in C.
+func TestProgramsHaveNoAtomicInstructionsButAdditions(t *testing.T) {
+	for name, program := range mustSpec().Programs {
+		for _, ins := range replaceFetch(program.Instructions) {
+			if op := ins.OpCode.AtomicOp(); op != asm.InvalidAtomic && op != asm.AddAtomic {
+				t.Errorf("%s: %v at %v", name, ins, ins.Source())
+			}
+		}
+	}
+}

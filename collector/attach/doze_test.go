@@ -1,7 +1,6 @@
 package attach
 
 import (
-	"os/exec"
 	"testing"
 	"time"
 
@@ -30,7 +29,7 @@ func TestASampleWakesAReaderThatDozes(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin := time.Now()
-	go func() { _ = exec.Command("/bin/true").Run() }()
+	go func() { _ = child(t, "exit 0").Run() }()
 	if n, _, err := r.Read(t.Context(), time.Minute, func([]byte, uint64) {}); n == 0 || err != nil {
 		t.Errorf("read %d samples after %s, error %v", n, time.Since(begin), err)
 	}
