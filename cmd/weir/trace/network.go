@@ -33,18 +33,30 @@ func connectTrace() trace {
 			{cli.Column{Title: "LAT(ms)", Width: 8, Right: true}, func(r row) string { return milliseconds(schema.At(group(r).LatencyUs, r.GroupRow)) }},
 			{cli.Column{Title: "RET", Width: 12}, row.connectResult},
 		},
-		failed: func(r row) bool { return r.connectResult() != "0" },
+		failed: func(r row) bool { return r.connectResult() != "0" && r.connectResult() != pending },
 		ports:  func(r row) []uint32 { return []uint32{schema.At(group(r).DestinationPort, r.GroupRow)} },
 	}
 }
 
-// connectResult is 0, the errno's name, or a question mark where it failed and the rung knows no more.
+// The words that stand for a result where there is no errno.
+const (
+	pending   = "pending"   // there is no answer yet: network.close will tell
+	abandoned = "abandoned" // the process gave up
+	unknown   = "?"         // it failed, and the rung knows no more
+)
+
+// connectResult is 0, the errno's name, or one of these words.
 func (r row) connectResult() string {
-	g := r.Proto().NetworkConnect
-	if schema.At(g.FailedUnknown, r.GroupRow) {
-		return "?"
+	g, i := r.Proto().NetworkConnect, r.GroupRow
+	switch {
+	case schema.At(g.Pending, i):
+		return pending
+	case schema.At(g.Abandoned, i):
+		return abandoned
+	case schema.At(g.FailedUnknown, i):
+		return unknown
 	}
-	return errno(schema.At(g.Errno, r.GroupRow))
+	return errno(schema.At(g.Errno, i))
 }
 
 func listenTrace() trace {
