@@ -108,7 +108,7 @@ struct process_facts {
 	__u32 namespace_tgid;                                                    /* in its innermost pid namespace */
 	__u32 pid_namespace, mount_namespace, network_namespace, user_namespace; /* inode numbers */
 	__u32 login_uid, audit_session; /* all ones where there is no login */
-	__u32 tty;                      /* major << 8 | minor */
+	__u32 tty;                      /* major << 20 | minor */
 	__u32 session;                  /* process id of the session's leader */
 	__u32 pad;
 	__u8 comm[COMM_SIZE]; /* of the leader; NUL ended */

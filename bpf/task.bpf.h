@@ -59,7 +59,7 @@ static __always_inline __u32 tty_of(enum reads reads, struct signal_struct *sign
 	if (!tty)
 		return 0;
 	driver = READ(reads, tty, driver);
-	return READ(reads, driver, major) << 8 | (READ(reads, driver, minor_start) + READ(reads, tty, index));
+	return READ(reads, driver, major) << 20 | (READ(reads, driver, minor_start) + READ(reads, tty, index));
 }
 
 static __always_inline void fill_pid_namespace(enum reads reads, struct process_facts *f, struct pid *pid)

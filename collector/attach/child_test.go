@@ -48,6 +48,10 @@ func behave(what string) {
 		select {}
 	case "threads":
 		leaveTogether(9, func() {})
+	case "exec":
+		execInThread(argument)
+	case "deleted":
+		execDeleted(argument)
 	case "burn":
 		burn(argument)
 	case "attach":
@@ -113,6 +117,57 @@ func burn(how string) {
 		unix.Syscall(unix.SYS_EXIT, 3, 0, 0) // the process goes on without its leader
 	}
 	runtime.KeepAlive(memory)
+}
+
+// exits is the environment of a program that ends with 5.
+var exits = []string{behaviour + "=exit 5"}
+
+// execInThread runs this binary anew, from another thread than the first.
+func execInThread(how string) {
+	gone := make(chan struct{})
+	path, err := os.Readlink("/proc/self/exe") // once the leader is gone, /proc has none
+	if err != nil {
+		os.Exit(1)
+	}
+	go func() {
+		runtime.LockOSThread()
+		if how == "after its leader" {
+			<-gone
+			for isRunning(os.Getpid()) {
+				runtime.Gosched()
+			}
+		}
+		unix.Exec(path, []string{"again"}, exits)
+		os.Exit(1)
+	}()
+	if how == "after its leader" {
+		close(gone)
+		unix.Syscall(unix.SYS_EXIT, 3, 0, 0)
+	}
+	select {}
+}
+
+// isRunning reports whether the thread is not a zombie yet.
+func isRunning(tid int) bool {
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tid))
+	return err == nil && !strings.Contains(string(state), ") Z ")
+}
+
+// execDeleted runs a file that has no name any more.
+func execDeleted(path string) {
+	fd, err := unix.Open(path, unix.O_RDONLY, 0)
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil {
+		os.Exit(1)
+	}
+	environment, _ := syscall.SlicePtrFromStrings(exits)
+	arguments, _ := syscall.SlicePtrFromStrings([]string{"deleted"})
+	empty, _ := unix.BytePtrFromString("")
+	unix.RawSyscall6(unix.SYS_EXECVEAT, uintptr(fd), uintptr(unsafe.Pointer(empty)), uintptr(unsafe.Pointer(&arguments[0])),
+		uintptr(unsafe.Pointer(&environment[0])), unix.AT_EMPTY_PATH, 0)
+	os.Exit(1)
 }
 
 // burnFor returns when this thread has had so much CPU time more.

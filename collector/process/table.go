@@ -42,7 +42,7 @@ type Entry struct {
 
 	LoginUID     uint32 // NoLogin: none
 	AuditSession uint32 // NoLogin: none
-	TTY          uint32 // major << 8 | minor; 0: none
+	TTY          uint32 // major << 20 | minor; 0: none
 	Session      uint32 // process id of the session's leader
 
 	Knowledge weirv1.Knowledge
@@ -115,8 +115,24 @@ func (t *Table) Fork(child Entry, caller schema.ProcessKey) {
 func (t *Table) Exec(e Entry, at schema.BootTime) {
 	before := e.Key
 	before.Exec--
+	if s, ok := t.entries[before]; ok {
+		e.Creator = creator(&s.Entry, e.Parent)
+	}
 	t.end(before, at)
 	t.put(e)
+}
+
+// creator returns who made the process that ran before, where that is not its parent now: an exec does not tell it, and
+// a process whose parent has ended gets another one.
+func creator(before *Entry, parent schema.ProcessKey) schema.ProcessKey {
+	made := before.Creator
+	if made.IsZero() {
+		made = before.Parent
+	}
+	if made.TGID == parent.TGID && made.Start == parent.Start { // whatever it runs by now
+		return schema.ProcessKey{}
+	}
+	return made
 }
 
 // Seed adds a process that is older than the collector, unless a sample has told of it already.

@@ -19,7 +19,7 @@ func usual(t testing.TB) *batch.Batch {
 			Parent:     s.shell,
 			Executable: []byte("/usr/bin/curl"),
 			Arguments:  []byte("curl\x00--silent\x00--output\x00/dev/null\x00https://example.org/\x00"),
-			Comm:       []byte("curl"), LoginUIDPlus1: 1001, AuditPlus1: 4, TTY: 136<<8 | 2, SessionLeader: 1200,
+			Comm:       []byte("curl"), LoginUIDPlus1: 1001, AuditPlus1: 4, TTY: 136<<20 | 2, SessionLeader: 1200,
 		})
 		samples[schema.ProcessExec](s)
 		samples[schema.NetworkConnect](s)

@@ -263,11 +263,11 @@ func appendMode(_ *Documents, dst []byte, v uint64) []byte {
 }
 
 func appendTTYMajor(_ *Documents, dst []byte, v uint64) []byte {
-	return strconv.AppendUint(dst, v>>8, 10)
+	return strconv.AppendUint(dst, v>>20, 10)
 }
 
 func appendTTYMinor(_ *Documents, dst []byte, v uint64) []byte {
-	return strconv.AppendUint(dst, v&0xff, 10)
+	return strconv.AppendUint(dst, v&(1<<20-1), 10)
 }
 
 // appendEntityID appends the identity of a process entry: weirv1.Table says how it is made.

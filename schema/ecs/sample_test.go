@@ -62,7 +62,7 @@ func newSample() *sample {
 		Comm:          []byte("curl"),
 		NamespaceTGID: 7, PIDNamespace: 4026532001, MountNamespace: 4026532002,
 		NetworkNamespace: 4026532003, UserNamespace: 4026532004,
-		LoginUIDPlus1: 1001, AuditPlus1: 4, TTY: 136<<8 | 2, SessionLeader: 1200,
+		LoginUIDPlus1: 1001, AuditPlus1: 4, TTY: 136<<20 | 300, SessionLeader: 1200,
 	})
 	s.credentials = s.Credentials(batch.Credentials{
 		CredentialIDs: batch.CredentialIDs{UID: 1000, GID: 1000, EUID: 0, EGID: 0, Effective: 1<<21 | 1<<12 | 1<<50},

@@ -813,7 +813,7 @@ type Processes struct {
 	LoginUid []uint32 `protobuf:"varint,15,rep,packed,name=login_uid,json=loginUid,proto3" json:"login_uid,omitempty"`
 	// Audit session, likewise.
 	AuditSession []uint32 `protobuf:"varint,16,rep,packed,name=audit_session,json=auditSession,proto3" json:"audit_session,omitempty"`
-	// Device number of the controlling terminal: major << 8 | minor.
+	// Device number of the controlling terminal: major << 20 | minor.
 	Tty []uint32 `protobuf:"varint,17,rep,packed,name=tty,proto3" json:"tty,omitempty"`
 	// Process id of the session's leader, in the initial namespace.
 	Session []uint32 `protobuf:"varint,18,rep,packed,name=session,proto3" json:"session,omitempty"`

@@ -122,7 +122,7 @@ const (
 	Form_FORM_DEVICE Form = 18
 	// Mode of an inode; its permissions are shown in octal, such as "0755" or "4755".
 	Form_FORM_MODE Form = 19
-	// Device number of a terminal, major << 8 | minor; shown as two numbers, major and minor below the path.
+	// Device number of a terminal, major << 20 | minor; shown as two numbers, major and minor below the path.
 	Form_FORM_TTY Form = 20
 	// Number of a capability; shown as its name, such as "CAP_SYS_ADMIN".
 	Form_FORM_CAPABILITY Form = 21
