@@ -38,6 +38,13 @@ static __always_inline const void *argument_at(const struct attempt *a, __u32 in
 	return (const void *)argument;
 }
 
+/* Up to 6.13 an empty string is read as 0 bytes, not as its NUL byte. */
+static __always_inline __u32 append_nul(struct exec_scratch *s)
+{
+	s->text[s->used & (ARGUMENTS_MAX - 1)] = 0;
+	return 1;
+}
+
 /* Appends the arguments as the kernel would lay them out: each ended by a NUL byte. */
 static __always_inline void append_callers_arguments(struct exec_scratch *s, const struct attempt *a)
 {
@@ -50,9 +57,9 @@ static __always_inline void append_callers_arguments(struct exec_scratch *s, con
 		if (i == FAILED_ARGUMENTS || s->used >= ARGUMENTS_MAX)
 			break;
 		n = bpf_probe_read_user_str(s->text + (s->used & (ARGUMENTS_MAX - 1)), ARGUMENTS_MAX, argument);
-		if (n <= 0)
+		if (n < 0)
 			break;
-		s->used += n;
+		s->used += n ?: append_nul(s);
 		s->failed.argument_count = i + 1;
 		if (n == ARGUMENTS_MAX)
 			break;
@@ -167,6 +174,19 @@ static __always_inline int on_exec_failed(enum program program, const struct att
 		.directory = BPF_CORE_READ(from, first),                                                             \
 	})
 
+/* The registers with which the task entered the kernel. The function has them as its argument, but 5.10's types do not
+ * say there what pt_regs is, and the verifier then refuses to touch it. Before 5.15 there is no helper either, and they
+ * lie at the very end of the task's stack, of 16 KiB or a page.
+ */
+static __always_inline struct pt_regs *entry_registers(void)
+{
+	__u64 stack_bytes = page_bytes > 16384 ? page_bytes : 16384;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return BPF_CORE_READ(current_task(), stack) + stack_bytes - bpf_core_type_size(struct pt_regs);
+}
+
 SEC("fexit/" NATIVE "execve")
 GIVES("process.exec_failed", 1, "")
 MISSES("process.exec_failed", 1, "programs that the kernel starts")
@@ -176,7 +196,7 @@ MISSES("process.exec_failed", 2, "32-bit callers")
 TAKES(NATIVE "execve", 1)
 int BPF_PROG(process__sys_execve, const struct pt_regs *regs, long result)
 {
-	struct attempt a = EXECVE(regs, __u64, NATIVE_REGISTERS);
+	struct attempt a = EXECVE(entry_registers(), __u64, NATIVE_REGISTERS);
 
 	return on_exec_failed(PROGRAM_process__sys_execve, &a, result);
 }
@@ -187,7 +207,7 @@ GIVES("process.exec_failed", 2, "")
 TAKES(NATIVE "execveat", 1)
 int BPF_PROG(process__sys_execveat, const struct pt_regs *regs, long result)
 {
-	struct attempt a = EXECVEAT(regs, __u64, NATIVE_REGISTERS);
+	struct attempt a = EXECVEAT(entry_registers(), __u64, NATIVE_REGISTERS);
 
 	return on_exec_failed(PROGRAM_process__sys_execveat, &a, result);
 }
@@ -197,7 +217,7 @@ GIVES("process.exec_failed", 1, "")
 TAKES(COMPAT "execve", 1)
 int BPF_PROG(process__compat_sys_execve, const struct pt_regs *regs, long result)
 {
-	struct attempt a = EXECVE(regs, __u32, COMPAT_REGISTERS);
+	struct attempt a = EXECVE(entry_registers(), __u32, COMPAT_REGISTERS);
 
 	return on_exec_failed(PROGRAM_process__compat_sys_execve, &a, result);
 }
@@ -207,21 +227,9 @@ GIVES("process.exec_failed", 1, "")
 TAKES(COMPAT "execveat", 1)
 int BPF_PROG(process__compat_sys_execveat, const struct pt_regs *regs, long result)
 {
-	struct attempt a = EXECVEAT(regs, __u32, COMPAT_REGISTERS);
+	struct attempt a = EXECVEAT(entry_registers(), __u32, COMPAT_REGISTERS);
 
 	return on_exec_failed(PROGRAM_process__compat_sys_execveat, &a, result);
-}
-
-/* The registers with which the task entered the kernel. Before 5.15 there is no helper, and they lie at the very end
- * of its stack, of 16 KiB or a page.
- */
-static __always_inline struct pt_regs *entry_registers(void)
-{
-	__u64 stack_bytes = page_bytes > 16384 ? page_bytes : 16384;
-
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	return BPF_CORE_READ(current_task(), stack) + stack_bytes - bpf_core_type_size(struct pt_regs);
 }
 
 /* include/trace/events/syscalls.h, as programs get it */
