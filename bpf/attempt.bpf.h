@@ -134,11 +134,6 @@ int BPF_PROG(network__tcp_v6_pre_connect, struct sock *sk, struct sockaddr *uadd
 	return result ? on_ipv6_failed(c, program, sk, uaddr, addr_len, result) : ignored(c);
 }
 
-static __always_inline bool is_tcp(__u32 type, __u32 protocol)
-{
-	return type == SOCK_STREAM && (protocol == PROTOCOL_TCP || protocol == PROTOCOL_MPTCP);
-}
-
 /* Tells of the attempt that was noted, and left nothing else. Its time is that of the call. */
 static __always_inline int send_attempt(struct program_counters *c, enum program program, const struct sock *sk,
 					struct socket_entry *attempt)
@@ -157,7 +152,9 @@ static __always_inline int send_attempt(struct program_counters *c, enum program
 	return submit(c, KIND_NETWORK_CONNECT, s);
 }
 
-/* connect4 and connect6: connect was called, of a socket that is in no connection. */
+/* connect4 and connect6: connect was called, of a socket that is in no connection. Of the kernel's own sockets, MPTCP's
+ * among them, sock_release does not tell: they get no note.
+ */
 static __always_inline int on_call(enum program program, struct bpf_sock_addr *call, const __u32 *remote)
 {
 	struct program_counters *c = begin(program);
@@ -166,8 +163,8 @@ static __always_inline int on_call(enum program program, struct bpf_sock_addr *c
 
 	if (!c)
 		return 1;
-	if (!sk || !is_tcp(call->type, call->protocol) || call->user_family != call->family ||
-	    !gives(program, KIND_NETWORK_CONNECT)) {
+	if (!sk || call->protocol != PROTOCOL_TCP || call->user_family != call->family ||
+	    !gives(program, KIND_NETWORK_CONNECT) || BPF_CORE_READ_BITFIELD_PROBED(address, sk_kern_sock)) {
 		ignored(c);
 		return 1;
 	}
@@ -212,7 +209,7 @@ int network__sock_release(struct bpf_sock *sk)
 
 	if (!c)
 		return 1;
-	if (is_tcp(sk->type, sk->protocol) && sk->state == BPF_TCP_CLOSE && gives(program, KIND_NETWORK_CONNECT))
+	if (sk->protocol == PROTOCOL_TCP && sk->state == BPF_TCP_CLOSE && gives(program, KIND_NETWORK_CONNECT))
 		attempt = socket_of(DIRECT, (const struct sock *)sk);
 	if (!attempt || attempt->stage != STAGE_TRYING) {
 		ignored(c);

@@ -254,6 +254,7 @@ struct sock_common {
 };
 struct sock {
 	struct sock_common __sk_common;
+	__u8 sk_kern_sock : 1;
 	__u16 sk_protocol;
 	int sk_err;
 	__u32 sk_max_ack_backlog;
@@ -275,9 +276,7 @@ struct mptcp_sock {
 enum {
 	AF_INET = 2,
 	AF_INET6 = 10,
-	SOCK_STREAM = 1,
 	PROTOCOL_TCP = 6,
-	PROTOCOL_MPTCP = 262,
 	SHUTDOWN_MASK = 3,
 	SOCK_DONE = 1, /* enum sock_flags: a bit's number */
 };

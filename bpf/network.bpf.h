@@ -50,17 +50,20 @@ static __always_inline int on_state(enum reads reads, enum program program, cons
 }
 
 /* What network.connect lacks without fexit, and without a cgroup2 tree. */
-#define NO_ERRNO   "errno where no SYN left"
-#define NO_PENDING "pending where there is no answer"
-#define NO_ROUTE   "connect without a route"
-#define DENIED     "connect that a program of the cgroup denies"
+#define NO_ERRNO          "errno where no SYN left"
+#define NO_PENDING        "pending where there is no answer"
+#define NO_ROUTE          "connect without a route"
+#define NO_ROUTE_OF_MPTCP "connect of MPTCP without a route"
+#define DENIED            "connect that a program of the cgroup denies"
 
 SEC("tp_btf/inet_sock_set_state")
 GIVES("network.connect", 1, "")
 GIVES("network.connect", 2, NO_PENDING)
 GIVES("network.connect", 3, NO_ERRNO)
+MISSES("network.connect", 3, NO_ROUTE_OF_MPTCP)
 GIVES("network.connect", 4, NO_ERRNO "; " NO_PENDING)
 MISSES("network.connect", 4, NO_ROUTE)
+MISSES("network.connect", 4, NO_ROUTE_OF_MPTCP)
 MISSES("network.connect", 4, DENIED)
 GIVES("network.listen", 2, "port without bind; result: a listen that then fails is told too")
 GIVES("network.close", 1, "")
@@ -73,6 +76,7 @@ int BPF_PROG(network__inet_sock_set_state, const struct sock *sk, int oldstate, 
 SEC("raw_tp/inet_sock_set_state")
 GIVES("network.connect", 5, NO_ERRNO "; " NO_PENDING)
 MISSES("network.connect", 5, NO_ROUTE)
+MISSES("network.connect", 5, NO_ROUTE_OF_MPTCP)
 MISSES("network.connect", 5, DENIED)
 GIVES("network.listen", 3, "port without bind; result: a listen that then fails is told too")
 GIVES("network.close", 2, "")

@@ -3,6 +3,7 @@ package attach
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
@@ -22,6 +23,13 @@ import (
 const behaviour = "WEIR_TEST_CHILD"
 
 // init runs on the process's first thread, and TestMain on any: a child keeps it, for those that end it alone.
+func init() {
+	if os.Getenv(behaviour) != "" {
+		runtime.LockOSThread()
+	}
+}
+
+// What a child does it begins on its first thread.
 func init() {
 	if os.Getenv(behaviour) != "" {
 		runtime.LockOSThread()
@@ -61,6 +69,10 @@ func behave(what string) {
 		fmt.Print(detachWithoutMembarrier())
 	case "obey":
 		obey()
+	case "connect":
+		connectInherited(argument)
+	case "connect-leaderless":
+		connectWithoutLeader(argument)
 	case "reset":
 		resetConnection(argument)
 	}
@@ -207,6 +219,38 @@ func detachWithoutMembarrier() error {
 		return err
 	}
 	return errors.Join(a.Detach(), a.Close())
+}
+
+// connectInherited connects with the descriptor that the parent passed.
+func connectInherited(to string) {
+	const inherited = 3
+	failOn(unix.Connect(inherited, ipv4("127.0.0.1", netip.MustParseAddrPort(to).Port())))
+}
+
+// connectWithoutLeader connects on a thread that outlives the process's first one.
+func connectWithoutLeader(to string) {
+	leader := os.Getpid()
+	go func() {
+		runtime.LockOSThread()
+		for !isZombie(leader) {
+			runtime.Gosched()
+		}
+		failOn(plainConnect("tcp4", netip.MustParseAddrPort(to)))
+		os.Exit(0)
+	}()
+	unix.RawSyscall(unix.SYS_EXIT, 0, 0, 0) // of this thread alone
+}
+
+func isZombie(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", pid, pid))
+	return err == nil && strings.Contains(string(stat), ") Z ")
+}
+
+func failOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // resetConnection connects, and closes so that the other end gets a reset.

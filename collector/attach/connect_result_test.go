@@ -112,7 +112,7 @@ func TestConnectWithoutAnAnswerIsPendingAndItsCloseTellsTheRest(t *testing.T) {
 	for _, fd := range []int{answered, closed, left, timesOut} {
 		ends[fd] = localEnd(t, fd)
 	}
-	unix.Close(closed)
+	letGo(t, closed)
 
 	if got := w.connectFrom(ends[closed]); !byMe(got.Head.Actor) || got.Result != uint32(bpf.ConnectAbandoned) || got.Error != 0 {
 		t.Errorf("closed at once: %+v", got)
@@ -124,10 +124,10 @@ func TestConnectWithoutAnAnswerIsPendingAndItsCloseTellsTheRest(t *testing.T) {
 			t.Errorf("%+v, after %v", got, time.Duration(got.LatencyNs))
 		}
 	}
-	unix.Close(left)
+	letGo(t, left)
 	late.answer(t)
 	awaitWritable(t, answered)
-	unix.Close(answered)
+	letGo(t, answered)
 
 	for _, c := range []struct {
 		fd             int

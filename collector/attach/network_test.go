@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -181,6 +182,18 @@ func stream(t *testing.T, family int) int {
 	return fd
 }
 
+// letGo closes the socket of a descriptor whose number stays taken: the end of the test closes it.
+func letGo(t *testing.T, fd int) {
+	t.Helper()
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(unix.Dup3(null, fd, unix.O_CLOEXEC), unix.Close(null)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // localEnd is the end that getsockname tells.
 func localEnd(t *testing.T, fd int) netip.AddrPort {
 	t.Helper()
@@ -220,5 +233,11 @@ func loopbackUp(t *testing.T) {
 func connectShort(fd, length int) error {
 	address := unix.RawSockaddrInet4{Family: unix.AF_INET}
 	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&address)), uintptr(length))
+	return errno
+}
+
+// rawConnect connects to an address that unix.Connect would not take.
+func rawConnect[A any](fd int, address *A) unix.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(address)), unsafe.Sizeof(*address))
 	return errno
 }

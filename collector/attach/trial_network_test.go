@@ -83,6 +83,19 @@ func tryConnectWithoutAFreePort(w *watcher) func(*events) bool {
 	}
 }
 
+func tryConnectOfMPTCPWithoutARoute(w *watcher) func(*events) bool {
+	remote := netip.MustParseAddrPort("192.0.2.2:80")
+	inNewNetwork(w.T, func() {
+		if err := unix.Connect(mptcp(w.T), ipv4("192.0.2.2", 80)); err != unix.ENETUNREACH {
+			w.Errorf("connect = %v, want ENETUNREACH", err)
+		}
+	})
+	return func(e *events) bool {
+		s := one(e.connects, func(s *bpf.ConnectSample) bool { return s.Connection.RemoteEnd() == remote && byMe(s.Head.Actor) })
+		return s != nil && s.Error == uint32(unix.ENETUNREACH)
+	}
+}
+
 // Whatever program of whatever cgroup says no, the attempt was made.
 func tryConnectDenied(w *watcher) func(*events) bool {
 	remote := netip.MustParseAddrPort("127.0.0.1:9") // nobody else connects to the discard service
@@ -143,7 +156,7 @@ func tryConnectWithoutAnAnswer(w *watcher) func(*events) bool {
 	fd := silent.begin(w.T)
 	local := localEnd(w.T, fd)
 	awaitSecondSYN(w.T, fd)
-	unix.Close(fd)
+	letGo(w.T, fd)
 	return func(e *events) bool {
 		s := one(e.connects, func(s *bpf.ConnectSample) bool { return s.Connection.LocalEnd() == local && byMe(s.Head.Actor) })
 		if s == nil {

@@ -21,6 +21,7 @@ func trials() map[bpf.Kind]kindTrials {
 		bpf.KindProcessExit: {event: tryExit},
 		bpf.KindNetworkConnect: {event: tryConnect, gaps: map[string]trial{
 			"connect without a route":                     tryConnectWithoutARoute,
+			"connect of MPTCP without a route":            tryConnectOfMPTCPWithoutARoute,
 			"connect that a program of the cgroup denies": tryConnectDenied,
 			"errno where no SYN left":                     tryConnectWithoutAFreePort,
 			"pending where there is no answer":            tryConnectWithoutAnAnswer,
