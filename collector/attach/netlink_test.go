@@ -54,9 +54,9 @@ func nested(kind uint16, attributes ...[]byte) []byte {
 	return attribute(kind|unix.NLA_F_NESTED, payload...)
 }
 
-func number32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
-func number16(n uint16) []byte { return binary.NativeEndian.AppendUint16(nil, n) }
-func zeroEnded(s string) []byte     { return append([]byte(s), 0) }
+func number32(n uint32) []byte  { return binary.NativeEndian.AppendUint32(nil, n) }
+func number16(n uint16) []byte  { return binary.NativeEndian.AppendUint16(nil, n) }
+func zeroEnded(s string) []byte { return append([]byte(s), 0) }
 
 // generic asks a family of generic netlink, which it finds by its name.
 func generic(t *testing.T, name string, command uint8, attributes ...[]byte) error {
