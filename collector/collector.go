@@ -265,6 +265,7 @@ func (c *Collector) newLoop() (*loop, error) {
 		counting:  &counting{hooks: c.hooks, every: c.cfg.Summary},
 		coverage:  coverageText(coverage),
 		heartbeat: c.cfg.Heartbeat,
+		age:       c.cfg.Batch.Age,
 		metrics:   metrics,
 		save:      c.hooks.SetProgress,
 		release:   c.ring.Release,

@@ -19,8 +19,9 @@ import (
 	"github.com/weirproject/weir/schema/batch"
 )
 
-// readInterval is how long a sample may lie in the ring before the loop looks for itself. Where so many reads in a row
-// found nothing, the loop dozes: then the next sample wakes it, or dozeInterval ends.
+// How long samples may lie in the ring before the loop looks for itself: a quarter of a batch's age, and so four wakeups
+// a second on a quiet host, but no less than readInterval. Where so many reads in a row found nothing, the loop dozes: then the next sample wakes it,
+// or dozeInterval ends.
 const (
 	readInterval = 100 * time.Millisecond
 	dozeAfter    = 3
@@ -45,6 +46,7 @@ type loop struct {
 	counting  *counting
 	coverage  []byte
 	heartbeat time.Duration
+	age       time.Duration // of a batch
 	metrics   *metrics
 	save      func(progress []byte) error
 	release   func(position uint64)
@@ -89,7 +91,7 @@ func (l *loop) run(ctx context.Context) error {
 // for first.
 func (l *loop) interval() (time.Duration, error) {
 	if l.empty < dozeAfter || !l.draft.Empty() {
-		return readInterval, nil
+		return max(readInterval, l.age/4), nil
 	}
 	if err := l.doze(); err != nil {
 		return 0, err
