@@ -3,7 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
-	"runtime/debug"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -52,17 +52,13 @@ func newRun(o options) *Run {
 	return &Run{Machine: machine(), Build: revision(), Date: time.Now().UTC().Format(time.DateOnly), Rounds: o.rounds, Seconds: o.duration.Seconds()}
 }
 
+// revision is the commit that is measured, as far as it is one.
 func revision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
+	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "unknown"
 	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return ""
+	return strings.TrimSpace(string(out))
 }
 
 func (r *Run) save(path string) error {
