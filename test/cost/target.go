@@ -27,8 +27,8 @@ func (r *Run) targets(t *text) {
 func (r *Run) judged() []target {
 	exec, connect := selection{weirName, Exec, ""}, selection{weirName, Connect, ""}
 	all := []target{
-		r.ratioTarget("BPF time of a full exec, to that of the fixed record", 6, exec, bpfNS("exec"), selection{fixedName, Exec, ""}, bpfNS("")),
-		r.ratioTarget("BPF time of a full exec, to execsnoop's", 1.0/5, exec, bpfNS("exec"), selection{execsnoopName, Exec, ""}, bpfNS("")),
+		r.ratioTarget("BPF time of a full exec, to that of the fixed record", 6, exec, bpfARun("exec"), selection{fixedName, Exec, ""}, bpfARun("")),
+		r.ratioTarget("BPF time of a full exec, to execsnoop's", 1.0/5, exec, bpfARun("exec"), selection{execsnoopName, Exec, ""}, bpfARun("")),
 		r.ratioTarget("BPF time of a connection, all kinds, to that of fixed records", 3, connect, bpfNS(""), selection{fixedName, Connect, ""}, bpfNS("")),
 	}
 	for _, at := range []Scenario{Busy, Saturated} {
