@@ -37,7 +37,8 @@ type Live struct {
 	err    error // of a show within a read
 }
 
-// NewLive attaches the kinds' hooks, and those that processes are known by. It fails where a kind has no rung.
+// NewLive attaches the kinds' hooks, and those that processes are known by. It fails where a kind has no rung, and
+// takes one that has a price.
 func NewLive(kinds []*schema.Kind, log *slog.Logger) (*Live, error) {
 	l := &Live{kinds: kinds, table: process.NewTable(int(16 * config.MiB))}
 	if err := l.open(log); err != nil {
@@ -50,11 +51,16 @@ func (l *Live) open(log *slog.Logger) (err error) {
 	cfg := attach.Default()
 	cfg.Log = log
 	cfg.Kinds = slices.DeleteFunc(bpf.Kinds(), func(k bpf.Kind) bool { return !feedsTable(k) && !l.wants(k) })
+	// Whoever asks for a kind by name, and looks on, buys it for so long.
+	cfg.Bought = slices.DeleteFunc(bpf.Kinds(), func(k bpf.Kind) bool { return !l.wants(k) })
 	if l.hooks, err = attach.New(cfg); err != nil {
 		return err
 	}
 	coverage := l.hooks.Coverage()
 	for _, c := range coverage {
+		if c.Rung != nil && c.Rung.Price != "" {
+			log.Warn("hook has a price while it is there", "kind", c.Kind, "rung", c.Rung, "price", c.Rung.Price)
+		}
 		if l.wants(c.Kind) && c.Rung == nil {
 			return cli.WithHint(fmt.Errorf("%s has no rung on this kernel: %s", c.Kind, rungOrReason(c)), "weir hooks tells more")
 		}

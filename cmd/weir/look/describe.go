@@ -40,7 +40,7 @@ func describe(b *batch.Batch, row batch.Row) string {
 
 // ExecArguments are the event's own, or else its process's: that has short ones whole.
 func ExecArguments(b *batch.Batch, row batch.Row) []byte {
-	if own := b.Text(schema.At(b.Proto().ProcessExec.Arguments, row.GroupRow)); len(own) > 0 {
+	if own := b.Text(schema.At(b.Proto().ProcessExec.GetArguments(), row.GroupRow)); len(own) > 0 {
 		return own
 	}
 	if actor := schema.At(b.Proto().Common.Process, row.Index); actor > 0 {

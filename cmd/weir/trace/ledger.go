@@ -15,10 +15,13 @@ func printLedger(w io.Writer, live *collector.Live, shown uint64) error {
 	if err != nil {
 		return err
 	}
+	read := uint64(0)
+	fmt.Fprintln(w)
 	for _, s := range sums {
-		fmt.Fprintf(w, "\n%s: %d seen by the hooks = %s\n", s.Kind, s.Seen(), outcomes(s))
-		fmt.Fprintf(w, "%d read = %d shown + %d filtered by flags\n", s.Read, shown, s.Read-shown)
+		fmt.Fprintf(w, "%s: %d seen by the hooks = %s\n", s.Kind, s.Seen(), outcomes(s))
+		read += s.Read
 	}
+	fmt.Fprintf(w, "%d read = %d shown + %d filtered by flags\n", read, shown, read-shown)
 	missed, known, err := live.Missed()
 	switch {
 	case err != nil:

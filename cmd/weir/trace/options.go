@@ -15,8 +15,9 @@ import (
 // options are the flags, by the names that the bcc tools have for them.
 type options struct {
 	trace
-	clock, since, showUser, showContainer, failures, json bool
-	pids, user, name, onPorts                             string
+	clock, since, showUser, showContainer, json bool
+	onlyFailed, withFailed                      bool
+	pids, user, name, onPorts                   string
 }
 
 func (o *options) add(f *flag.FlagSet) {
@@ -29,11 +30,22 @@ func (o *options) add(f *flag.FlagSet) {
 	f.StringVar(&o.name, "n", "", "only processes whose name has this `TEXT` in it")
 	f.BoolVar(&o.json, "json", false, "print ECS documents, one a line, as a sink would get them")
 	if o.failed != nil {
-		f.BoolVar(&o.failures, "x", false, "only what failed")
+		f.BoolVar(&o.onlyFailed, "x", false, "only what failed")
+	}
+	if o.failures != nil {
+		f.BoolVar(&o.withFailed, "x", false, "what failed too")
 	}
 	if o.ports != nil {
 		f.StringVar(&o.onPorts, "P", "", "only these `PORTS`, separated by commas")
 	}
+}
+
+// kinds are those that are looked at.
+func (o *options) kinds() []*schema.Kind {
+	if o.withFailed {
+		return []*schema.Kind{o.kind, o.failures}
+	}
+	return []*schema.Kind{o.kind}
 }
 
 // filter is what the flags leave of the events.
@@ -84,7 +96,7 @@ func uidOf(name string) (uint64, error) {
 }
 
 func (f *filter) passes(r row) bool {
-	return f.passesActor(r) && (!f.failures || f.failed(r)) && (f.onPort == nil || slices.ContainsFunc(f.ports(r), func(port uint32) bool {
+	return f.passesActor(r) && (!f.onlyFailed || f.failed(r)) && (f.onPort == nil || slices.ContainsFunc(f.ports(r), func(port uint32) bool {
 		return slices.Contains(f.onPort, uint64(port))
 	}))
 }

@@ -15,11 +15,24 @@ import (
 func processTraces() []trace {
 	return []trace{
 		{
-			name: "exec", like: "execsnoop", short: "programs that are started", kind: schema.ProcessExec,
+			name: "exec", like: "execsnoop", short: "programs that are started",
+			kind: schema.ProcessExec, failures: schema.ProcessExecFailed,
 			columns: []column{
 				{cli.Column{Title: "PCOMM", Width: 16}, row.comm},
 				{cli.Column{Title: "PID", Width: 7, Right: true}, row.pid},
 				{cli.Column{Title: "PPID", Width: 7, Right: true}, row.parentPID},
+				{cli.Column{Title: "RET", Width: 8}, row.execResult},
+				{cli.Column{Title: "ARGS", Width: 24}, row.arguments},
+			},
+		},
+		{
+			name: "exec_failed", like: "execsnoop -x", short: "programs that could not be started", kind: schema.ProcessExecFailed,
+			columns: []column{
+				{cli.Column{Title: "PCOMM", Width: 16}, row.comm},
+				{cli.Column{Title: "PID", Width: 7, Right: true}, row.pid},
+				{cli.Column{Title: "PPID", Width: 7, Right: true}, row.parentPID},
+				{cli.Column{Title: "RET", Width: 8}, row.execResult},
+				{cli.Column{Title: "FILE", Width: 24, Path: true}, row.failedFile},
 				{cli.Column{Title: "ARGS", Width: 24}, row.arguments},
 			},
 		},
@@ -48,11 +61,26 @@ func processTraces() []trace {
 
 // arguments tells by three dots that there are more of them.
 func (r row) arguments() string {
-	text := look.Arguments(look.ExecArguments(r.Batch, r.Row))
-	if schema.At(r.Proto().ProcessExec.ArgumentsCut, r.GroupRow) {
-		text += "..."
+	text, cut := look.ExecArguments(r.Batch, r.Row), r.Proto().ProcessExec.GetArgumentsCut()
+	if r.Kind == schema.ProcessExecFailed {
+		g := r.Proto().ProcessExecFailed
+		text, cut = r.Text(schema.At(g.Arguments, r.GroupRow)), g.ArgumentsCut
 	}
-	return text
+	if schema.At(cut, r.GroupRow) {
+		return look.Arguments(text) + "..."
+	}
+	return look.Arguments(text)
+}
+
+func (r row) execResult() string {
+	if r.Kind == schema.ProcessExecFailed {
+		return errno(schema.At(r.Proto().ProcessExecFailed.Errno, r.GroupRow))
+	}
+	return "0"
+}
+
+func (r row) failedFile() string {
+	return string(r.Text(schema.At(r.Proto().ProcessExecFailed.Filename, r.GroupRow)))
 }
 
 // age is from the process's start.

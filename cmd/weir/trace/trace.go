@@ -22,8 +22,9 @@ type trace struct {
 	name, like string // like is the bcc tool that it is modelled on, if there is one
 	short      string
 	kind       *schema.Kind
+	failures   *schema.Kind // what failed is of this kind, which -x adds; nil: of none
 	columns    []column
-	failed     func(row) bool     // what -x leaves; nil: there is no -x
+	failed     func(row) bool     // what -x leaves of the kind; nil: -x leaves nothing out
 	ports      func(row) []uint32 // what -P looks at; nil: there is no -P
 }
 
@@ -68,7 +69,7 @@ func (t trace) run(ctx context.Context, o *options, env cli.Env) (err error) {
 	if err != nil {
 		return err
 	}
-	live, err := collector.NewLive([]*schema.Kind{t.kind}, env.Log)
+	live, err := collector.NewLive(o.kinds(), env.Log)
 	if err != nil {
 		return err
 	}

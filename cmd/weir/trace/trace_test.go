@@ -32,6 +32,7 @@ import (
 const (
 	exitCode = "WEIR_TEST_EXIT"
 	tracing  = "WEIR_TEST_TRACE"
+	executes = "WEIR_TEST_EXECUTES" // what is not there
 )
 
 func TestMain(m *testing.M) {
@@ -41,6 +42,12 @@ func TestMain(m *testing.M) {
 			select {}
 		}
 		os.Exit(code)
+	}
+	if path := os.Getenv(executes); path != "" {
+		if err := unix.Exec(path, []string{"none", "\x1b[1m"}, nil); err != unix.ENOENT {
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	if os.Getenv(tracing) != "" {
 		os.Args = append(os.Args[:1], strings.Fields(os.Getenv(tracing))...)
@@ -140,13 +147,13 @@ func ends(t *testing.T, name string, code int, args ...string) int {
 
 func TestExecShowsWhatWasStarted(t *testing.T) {
 	s, titles := begin(t, "exec", "-n", "weirexec")
-	if want := []string{"PCOMM", "PID", "PPID", "ARGS"}; !slices.Equal(strings.Fields(titles), want) {
+	if want := []string{"PCOMM", "PID", "PPID", "RET", "ARGS"}; !slices.Equal(strings.Fields(titles), want) {
 		t.Errorf("titles %q, want %q", titles, want)
 	}
 	pid := ends(t, "weirexec", 0, "two words", "\x1b[31mred\nline")
 	ends(t, "weirother", 0)
 	lines, ledger := s.end()
-	if len(lines) != 1 || !strings.HasPrefix(lines[0], fmt.Sprintf("weirexec %d %d /", pid, os.Getpid())) ||
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], fmt.Sprintf("weirexec %d %d 0 /", pid, os.Getpid())) ||
 		!strings.HasSuffix(lines[0], `/weirexec two words \x1b[31mred\nline`) {
 		t.Errorf("%q", lines)
 	}
@@ -178,6 +185,29 @@ func checkLedger(t *testing.T, ledger, kind string, shown uint64) {
 	}
 	if seen != 0 || outcomes["sent"] != read || read != told+filtered || told != shown {
 		t.Error(ledger)
+	}
+}
+
+func TestExecShowsFailuresToo(t *testing.T) {
+	s, _ := begin(t, "exec", "-x", "-n", "weirnone")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "weirnone")
+	if err := os.Symlink(self, link); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(link)
+	cmd.Env = []string{executes + "=/nonexistent/\x1b[0m"}
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	lines, _ := s.end()
+	from := fmt.Sprintf("weirnone %d %d ", cmd.Process.Pid, os.Getpid())
+	want := []string{from + "0 " + link, from + `ENOENT none \x1b[1m`}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
 	}
 }
 
@@ -316,7 +346,7 @@ func closedPort(t *testing.T) int {
 
 func TestColumnsThatAreAskedFor(t *testing.T) {
 	s, titles := begin(t, "exec", "-T", "-t", "-U", "-C", "-n", "weirmore")
-	if want := []string{"TIME", "TIME(s)", "USER", "CONTAINER", "PCOMM", "PID", "PPID", "ARGS"}; !slices.Equal(strings.Fields(titles), want) {
+	if want := []string{"TIME", "TIME(s)", "USER", "CONTAINER", "PCOMM", "PID", "PPID", "RET", "ARGS"}; !slices.Equal(strings.Fields(titles), want) {
 		t.Errorf("titles %q, want %q", titles, want)
 	}
 	before := time.Now().Truncate(time.Second)
