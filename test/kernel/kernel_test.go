@@ -61,8 +61,8 @@ func TestHooksHoldOnEveryKernelAndThePageSaysHow(t *testing.T) {
 	}
 	on, under := columns[:len(matrix())], columns[len(matrix()):]
 	comparePage(t, page(ladders(t), on, under, hostColumn(t)))
-	if *only == "" {
-		compareInstructions(t, instructionsOf(kernels, reports))
+	if seen := instructionsOf(kernels, reports); len(seen) > 0 { // -only may have left them out
+		compareInstructions(t, seen)
 	}
 }
 
