@@ -38,6 +38,9 @@ static __always_inline int count_check(enum reads reads, enum program program, s
 	struct program_counters *c = begin(program);
 	struct count_key key = {.epoch = count_epoch, .kind = KIND_CAPABILITY_CHECK};
 	struct capability_key *by = (void *)key.by;
+	/* Not read through check, which is none of the kernel's types: CO-RE would look for it there. */
+	struct user_namespace *namespace = check->namespace;
+	const struct cred *cred = check->cred;
 	struct actor actor;
 
 	if (!c)
@@ -45,10 +48,10 @@ static __always_inline int count_check(enum reads reads, enum program program, s
 	if (!gives(program, KIND_CAPABILITY_CHECK))
 		return ignored(c);
 	fill_executable(reads, by, task);
-	by->user_namespace = READ(reads, check->namespace, ns.inum);
+	by->user_namespace = READ(reads, namespace, ns.inum);
 	by->cgroup = placement_of(reads, task);
-	by->uid = READ(reads, check->cred, uid.val);
-	by->euid = READ(reads, check->cred, euid.val);
+	by->uid = READ(reads, cred, uid.val);
+	by->euid = READ(reads, cred, euid.val);
 	by->capability = check->capability;
 	by->options = check->options;
 	by->refused = check->result != 0;
