@@ -116,6 +116,7 @@ struct qstr {
 	const unsigned char *name;
 };
 struct dentry {
+	struct inode *d_inode;
 	struct dentry *d_parent;
 	struct qstr d_name;
 };
@@ -136,7 +137,7 @@ struct file {
 	struct inode *f_inode;
 };
 struct fs_struct {
-	struct path pwd;
+	struct path root, pwd;
 };
 
 /* include/linux/tty.h, include/linux/tty_driver.h */

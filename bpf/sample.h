@@ -110,7 +110,8 @@ struct process_facts {
 	__u32 login_uid, audit_session; /* all ones where there is no login */
 	__u32 tty;                      /* major << 20 | minor */
 	__u32 session;                  /* process id of the session's leader */
-	__u32 pad;
+	__u32 root_device;              /* of the root directory */
+	__u64 root_inode;
 	__u8 comm[COMM_SIZE]; /* of the leader; NUL ended */
 };
 

@@ -76,6 +76,14 @@ static __always_inline void fill_pid_namespace(enum reads reads, struct process_
 	f->pid_namespace = BPF_CORE_READ(own, ns, ns.inum);
 }
 
+static __always_inline void fill_root(enum reads reads, struct process_facts *f, struct fs_struct *fs)
+{
+	struct inode *root = READ(reads, fs, root.dentry, d_inode);
+
+	f->root_inode = READ(reads, root, i_ino);
+	f->root_device = READ(reads, root, i_sb, s_dev);
+}
+
 static __always_inline void fill_facts(enum reads reads, struct process_facts *f, struct task_struct *task)
 {
 	struct task_struct *leader = READ(reads, task, group_leader);
@@ -91,6 +99,7 @@ static __always_inline void fill_facts(enum reads reads, struct process_facts *f
 	f->audit_session = audit_session(reads, task);
 	f->tty = tty_of(reads, signal);
 	f->session = READ(reads, signal, pids[PIDTYPE_SID], numbers[0].nr);
+	fill_root(reads, f, READ(reads, task, fs));
 	BPF_CORE_READ_STR_INTO(&f->comm, leader, comm);
 }
 

@@ -316,7 +316,8 @@ type objectProcessFacts struct {
 	AuditSession     uint32
 	Tty              uint32
 	Session          uint32
-	Pad              uint32
+	RootDevice       uint32
+	RootInode        uint64
 	Comm             [16]uint8
 }
 

@@ -29,6 +29,7 @@ import (
 
 	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/collector/attach"
+	"github.com/weirproject/weir/collector/executable/digest"
 	"github.com/weirproject/weir/collector/fill"
 	"github.com/weirproject/weir/collector/names"
 	"github.com/weirproject/weir/collector/process"
@@ -178,6 +179,9 @@ func (c *Collector) Run(ctx context.Context) error {
 		defer cancel()
 		return errors.Join(err, c.emptied(deadline))
 	})
+	if loop.files != nil {
+		g.Go(func() error { return loop.files.Run(rest) })
+	}
 	g.Go(func() error { return c.spool.Run(rest) })
 	publisher := publish.New(c.spool, c.kafka, c.key, c.log)
 	g.Go(func() error { return publisher.Run(rest) })
@@ -242,7 +246,19 @@ func (c *Collector) newLoop() (*loop, error) {
 	metrics := newMetrics(c.registry)
 	c.registry.MustRegister(newCounters(c.hooks, c.spool))
 	coverage := c.hooks.Coverage()
-	filler := fill.New(draft, table, fill.Config{Events: events, Rungs: rungs(coverage), Names: names.New(), Cgroups: c.hooks})
+	redactor, err := c.cfg.Redact.redactor()
+	if err != nil {
+		return nil, fmt.Errorf("redact: %w", err)
+	}
+	filling := fill.Config{
+		Events: events, Rungs: rungs(coverage), Names: names.New(), Cgroups: c.hooks,
+		Redactor: redactor, Environment: variables(c.cfg.Environment),
+	}
+	files := c.newDigester()
+	if files != nil {
+		filling.Files = files
+	}
+	filler := fill.New(draft, table, filling)
 	self := newSelf(draft)
 	before, err := c.resume()
 	if err != nil {
@@ -256,6 +272,7 @@ func (c *Collector) newLoop() (*loop, error) {
 		log:       c.log,
 		ring:      c.ring,
 		filler:    filler,
+		files:     files,
 		table:     table,
 		draft:     draft,
 		chain:     c.chain,
@@ -277,6 +294,23 @@ func (c *Collector) newLoop() (*loop, error) {
 		read:      c.ring.Released(),
 	}, nil
 }
+
+// newDigester is nil where files are not to be read.
+func (c *Collector) newDigester() *digest.Digester {
+	if c.cfg.Executables.BytesPerSecond == 0 {
+		return nil
+	}
+	return digest.New(digest.Config{
+		BytesPerSecond: int64(c.cfg.Executables.BytesPerSecond),
+		MaxBytes:       int64(c.cfg.Executables.MaxBytes),
+		Files:          rememberedFiles,
+		Observe:        observeFiles(c.registry),
+		Log:            c.log,
+	})
+}
+
+// rememberedFiles is more than any machine executes again and again; they take half a megabyte.
+const rememberedFiles = 2048
 
 // resume finds where the run before left off.
 func (c *Collector) resume() (state, error) {

@@ -48,7 +48,7 @@ func run(ctx context.Context, cfg Config, env cli.Env) error {
 	if err != nil {
 		return err
 	}
-	if err := dropCapabilities(); err != nil {
+	if err := cfg.dropCapabilities(); err != nil {
 		return errors.Join(err, c.Close())
 	}
 	return errors.Join(c.Run(ctx), c.Close())

@@ -30,6 +30,13 @@ type Config struct {
 	Buy []KindName `yaml:"buy"`
 	// Kinds without which the collector does not start.
 	Require []KindName `yaml:"require"`
+	// What is taken out of arguments and environments before anything keeps them.
+	Redact RedactConfig `yaml:"redact"`
+	// What is read of the files that processes run: SHA-256 and file capabilities.
+	Executables ExecutablesConfig `yaml:"executables"`
+	// Variables that process.exec tells of a program's environment, such as LD_PRELOAD, or LD_* for all that begin so.
+	// Where one is named, the kernel side reads up to 4 KiB of every environment.
+	Environment []VariableName `yaml:"environment"`
 	// When a batch is sealed.
 	Batch BatchConfig `yaml:"batch"`
 	// Batches on disk that Kafka does not have yet.
@@ -90,6 +97,8 @@ func Default() Config {
 		Data:        "/var/lib/weir",
 		Attachment:  "default",
 		Kafka:       kafka.Default(),
+		Redact:      RedactConfig{Builtin: builtinRules()},
+		Executables: ExecutablesConfig{BytesPerSecond: 64 * config.MiB, MaxBytes: 256 * config.MiB},
 		Batch:       BatchConfig{Rows: 1000, Bytes: config.MiB, Age: time.Second},
 		Spool:       SpoolConfig{MaxBytes: config.GiB},
 		Memory:      MemoryConfig{Ring: 4 * config.MiB, Processes: 8 * config.MiB},

@@ -91,7 +91,14 @@ func (l *Live) openDraft(coverage []attach.Coverage) error {
 	rand.Read(run[:])
 	l.chain = batch.NewChain(key, run)
 	l.draft = batch.NewDraft(header, batch.DefaultLimits())
-	l.filler = fill.New(l.draft, l.table, fill.Config{Events: l.kinds, Rungs: rungs(coverage), Names: names.New(), Cgroups: l.hooks})
+	secrets := Default().Redact
+	redactor, err := secrets.redactor()
+	if err != nil {
+		return err
+	}
+	l.filler = fill.New(l.draft, l.table, fill.Config{
+		Events: l.kinds, Rungs: rungs(coverage), Names: names.New(), Cgroups: l.hooks, Redactor: redactor,
+	})
 	return nil
 }
 
@@ -111,7 +118,7 @@ func (l *Live) Run(ctx context.Context, show func(*batch.Batch) error) error {
 }
 
 func (l *Live) step(ctx context.Context, wait time.Duration) error {
-	l.filler.SetTime(time.Now())
+	l.filler.SetTime(time.Now(), host.Now())
 	_, end, err := l.ring.Read(ctx, wait, l.sample)
 	if err := errors.Join(l.err, err, l.flush()); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirproject/weir/bpf"
+	"github.com/weirproject/weir/collector/executable/digest"
 	"github.com/weirproject/weir/collector/fill"
 	"github.com/weirproject/weir/collector/process"
 	"github.com/weirproject/weir/collector/ring"
@@ -28,6 +29,10 @@ const (
 	dozeInterval = time.Second
 )
 
+// filesWait is how long a batch that is due by its age waits for files that are being read, so that the exec event of a
+// new file has its hash. A batch that is due by its size does not wait.
+const filesWait = 50 * time.Millisecond
+
 // diskRetry is how often a full disk is tried again.
 const diskRetry = time.Second
 
@@ -37,6 +42,7 @@ type loop struct {
 	log       *slog.Logger
 	ring      *ring.Reader
 	filler    *fill.Filler
+	files     *digest.Digester // nil: files are not read
 	table     *process.Table
 	draft     *batch.Draft
 	chain     *batch.Chain
@@ -117,7 +123,7 @@ func (l *loop) drain(ctx context.Context, reason string) error {
 // step reads what is in the ring, and seals what is due.
 func (l *loop) step(ctx context.Context, wait time.Duration) error {
 	l.now = host.Now()
-	l.filler.SetTime(time.Now())
+	l.filler.SetTime(time.Now(), l.now)
 	n, end, err := l.ring.Read(ctx, l.untilDue(wait), func(sample []byte, end uint64) { l.sample(ctx, sample, end) })
 	if err := errors.Join(l.err, err); err != nil {
 		return err
@@ -126,6 +132,7 @@ func (l *loop) step(ctx context.Context, wait time.Duration) error {
 	if l.empty++; n > 0 {
 		l.empty = 0
 	}
+	l.settleFiles()
 	now := host.Now()
 	l.table.Expire(now)
 	switch {
@@ -133,7 +140,7 @@ func (l *loop) step(ctx context.Context, wait time.Duration) error {
 		return l.sendHeartbeat(ctx)
 	case !time.Now().Before(l.counting.due):
 		return l.summarise(ctx)
-	case l.draft.Full(now):
+	case l.isDue(now):
 		return l.seal(ctx, ledgerNone)
 	case l.draft.Empty():
 		return l.absorb()
@@ -182,8 +189,24 @@ func (l *loop) sample(ctx context.Context, sample []byte, end uint64) {
 		return
 	}
 	l.read = end
-	if l.draft.Full(l.now) {
+	if l.draft.Full(l.now) && l.draft.Crowded() {
 		l.err = l.seal(ctx, ledgerNone)
+	}
+}
+
+// isDue reports whether the draft is to be sealed.
+func (l *loop) isDue(now schema.BootTime) bool {
+	if !l.draft.Full(now) || l.draft.Crowded() || !l.filler.Waits() {
+		return l.draft.Full(now)
+	}
+	due, _ := l.draft.Due()
+	return now >= due+schema.BootTime(filesWait.Microseconds())
+}
+
+// settleFiles takes what was found out about files meanwhile.
+func (l *loop) settleFiles() {
+	if l.files != nil {
+		l.files.Settle()
 	}
 }
 
@@ -214,6 +237,8 @@ func (l *loop) sendHeartbeat(ctx context.Context) error {
 // kernel again. It waits while the disk is full: meanwhile the ring fills, and what does not fit is in the ledger.
 func (l *loop) seal(ctx context.Context, mode ledgerMode) error {
 	l.tellLosses()
+	l.settleFiles()
+	l.filler.Complete()
 	if mode != ledgerNone {
 		snapshot, err := l.sums.ledger(mode)
 		if err != nil {

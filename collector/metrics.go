@@ -1,11 +1,14 @@
 package collector
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/collector/attach"
 	"github.com/weirproject/weir/collector/spool"
+	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 )
 
 // metrics are what the loop counts itself. What the kernel counts is read when it is asked for: counters.
@@ -32,6 +35,21 @@ func (m *metrics) sealed(rows, bytes int) {
 	m.batches.Inc()
 	m.rows.Add(float64(rows))
 	m.bytes.Add(float64(bytes))
+}
+
+// observeFiles counts executables by what became of their hash.
+func observeFiles(r prometheus.Registerer) func(weirv1.HashState) {
+	files := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "weir_executables_total", Help: "Executables that were to be read, by what became of it.",
+	}, []string{"state"})
+	r.MustRegister(files)
+	return func(s weirv1.HashState) {
+		state := "hashed"
+		if s != weirv1.HashState_HASH_STATE_UNSPECIFIED {
+			state = strings.ToLower(strings.TrimPrefix(s.String(), "HASH_STATE_"))
+		}
+		files.WithLabelValues(state).Inc()
+	}
 }
 
 // counters tells the kernel's counters and the spool's state at each scrape.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/collector/attach"
+	"github.com/weirproject/weir/collector/executable/digest"
 	"github.com/weirproject/weir/collector/spool"
 	"github.com/weirproject/weir/internal/cli"
 	"github.com/weirproject/weir/internal/host"
@@ -22,6 +23,7 @@ func (c *Config) attach(log *slog.Logger) attach.Config {
 	a := attach.Default()
 	a.Name, a.Log = c.Attachment, log
 	a.RingBytes = uint32(c.Memory.Ring)
+	a.Environment = len(c.Environment) > 0
 	a.Kinds = slices.DeleteFunc(bpf.Kinds(), func(k bpf.Kind) bool {
 		return !feedsTable(k) && !slices.Contains(c.Kinds, KindName(k.String()))
 	})
@@ -56,9 +58,13 @@ func (s *SpoolConfig) options(log *slog.Logger) spool.Options {
 }
 
 // dropCapabilities keeps what reading counters and iterators takes (docs/security.md). Everything that
-// takes more, such as attaching, is done before.
-func dropCapabilities() error {
-	err := host.DropCapabilities(unix.CAP_BPF, unix.CAP_PERFMON)
+// takes more, such as attaching, is done before. Where executables are read, those threads have two more.
+func (c *Config) dropCapabilities() error {
+	var spare []host.Capability
+	if c.Executables.BytesPerSecond > 0 {
+		spare = digest.Capabilities()
+	}
+	err := host.DropCapabilities([]host.Capability{unix.CAP_BPF, unix.CAP_PERFMON}, spare)
 	if errors.Is(err, unix.ENOTSUP) {
 		return cli.WithHint(err, "this program was built with cgo; build it with CGO_ENABLED=0, as make build does")
 	}

@@ -41,6 +41,9 @@ func (p *present) Process(s *bpf.ProcessSample) {
 	}
 }
 
+// argumentsBytes is how much is read of a process's arguments.
+const argumentsBytes = 4096
+
 // readArguments returns the first of a process's arguments, each ended by a NUL byte; a kernel thread has none,
 // and one that is gone neither.
 func readArguments(tgid schema.TGID) []byte {
@@ -49,8 +52,9 @@ func readArguments(tgid schema.TGID) []byte {
 		return nil
 	}
 	defer f.Close()
-	// One byte more than an entry keeps tells that there are more.
-	arguments, err := io.ReadAll(io.LimitReader(f, process.ArgumentsBytes+1))
+	// More than an entry keeps tells that there are more; as much as of an exec, so that a secret is recognised that an
+	// entry would have cut.
+	arguments, err := io.ReadAll(io.LimitReader(f, argumentsBytes))
 	if err != nil {
 		return nil
 	}

@@ -30,7 +30,9 @@ const (
 	collectorData = "WEIR_TEST_COLLECTOR"
 	collectorEnd  = "WEIR_TEST_COLLECTOR_END"  // where it kills itself, such as "saved:3"
 	collectorRing = "WEIR_TEST_COLLECTOR_RING" // its size, where it is not the default
+	collectorYAML = "WEIR_TEST_COLLECTOR_YAML" // a file of configuration over testConfig's
 	workloadExec  = "WEIR_TEST_EXEC"
+	workloadSleep = "WEIR_TEST_SLEEP"
 
 	workloadChecks = "WEIR_TEST_CHECKS" // asks for capabilities until its input ends, and says how often
 )
@@ -43,6 +45,9 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	case os.Getenv(workloadChecks) != "":
 		os.Exit(checkUntilStopped())
+	case os.Getenv(workloadSleep) != "":
+		time.Sleep(time.Minute)
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -68,7 +73,14 @@ func collectUntilStopped(data string) int {
 	if ring, err := strconv.Atoi(os.Getenv(collectorRing)); err == nil {
 		cfg.Memory.Ring = config.Size(ring)
 	}
-	c, err := New(cfg, log)
+	var err error
+	if file := os.Getenv(collectorYAML); file != "" {
+		err = config.Load(file, &cfg)
+	}
+	var c *Collector
+	if err == nil {
+		c, err = New(cfg, log)
+	}
 	if err == nil {
 		err = errors.Join(runUntil(ctx, c, os.Getenv(collectorEnd)), c.Close())
 	}
@@ -114,6 +126,7 @@ type victim struct {
 	*testing.T
 	data string
 	cmd  *exec.Cmd
+	yaml string       // file of configuration; none: testConfig alone
 	said bytes.Buffer // by the present one
 }
 
@@ -147,7 +160,7 @@ func (v *victim) startUntil(end string) {
 	}
 	v.said.Reset()
 	v.cmd = exec.Command(self)
-	v.cmd.Env = append(os.Environ(), collectorData+"="+v.data, collectorEnd+"="+end)
+	v.cmd.Env = append(os.Environ(), collectorData+"="+v.data, collectorEnd+"="+end, collectorYAML+"="+v.yaml)
 	v.cmd.Stderr = &v.said
 	if err := v.cmd.Start(); err != nil {
 		v.Fatal(err)

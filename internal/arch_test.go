@@ -139,8 +139,10 @@ var shared = []string{"sink/retry"}
 // cores are pure: no I/O, no clock of their own, no logger.
 var cores = []string{
 	"collector/container",
+	"collector/executable",
 	"collector/fill",
 	"collector/process",
+	"collector/redact",
 	"collector/spool/segment",
 	"enrich/books",
 	"enrich/inventory",

@@ -16,6 +16,7 @@ import (
 
 	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/collector/process"
+	"github.com/weirproject/weir/collector/redact"
 	"github.com/weirproject/weir/schema"
 	"github.com/weirproject/weir/schema/batch"
 )
@@ -39,6 +40,12 @@ type Config struct {
 	Rungs   map[bpf.Kind]string
 	Names   Names
 	Cgroups Cgroups
+	// Files tells of the files that processes run; nil: nothing.
+	Files Files
+	// Redactor takes secrets out of arguments and environments; nil: none.
+	Redactor *redact.Redactor
+	// Environment names the variables that process.exec tells; a name with a * at its end is the beginning of names.
+	Environment []string
 }
 
 // Filler implements bpf.Handler.
@@ -51,8 +58,15 @@ type Filler struct {
 	counts  map[*schema.Kind]*Counts
 	mode    Mode
 	now     time.Time
-	initial namespaces // of the machine's first process
-	path    []byte     // where paths are turned round
+	boot    schema.BootTime // the same moment as now
+	initial namespaces      // of the machine's first kernel thread
+	root    root            // directory of the machine's first process
+	files   Files
+	late    late
+	redact  *redact.Redactor
+	allowed allowed
+	path    []byte // where paths are turned round
+	text    []byte // where environments are filtered
 }
 
 // sampleKind is what is to be done with the samples of a kind.
@@ -80,6 +94,9 @@ func New(draft *batch.Draft, table *process.Table, cfg Config) *Filler {
 		cgroups: newCgroups(cfg.Cgroups),
 		names:   cfg.Names,
 		kinds:   make([]sampleKind, slices.Max(bpf.Kinds())+1),
+		files:   cfg.Files,
+		redact:  cfg.Redactor,
+		allowed: cfg.Environment,
 		counts:  make(map[*schema.Kind]*Counts),
 	}
 	for kind := range schema.Kinds() {
@@ -106,8 +123,8 @@ const (
 // SetMode tells what the samples that follow are for; at first it is ForRows.
 func (f *Filler) SetMode(m Mode) { f.mode = m }
 
-// SetTime tells the filler the time of day, by which it caches names.
-func (f *Filler) SetTime(now time.Time) { f.now = now }
+// SetTime tells the filler the time by both clocks.
+func (f *Filler) SetTime(now time.Time, boot schema.BootTime) { f.now, f.boot = now, boot }
 
 // Counts returns what became of the samples of a kind so far.
 func (f *Filler) Counts(kind *schema.Kind) Counts { return *f.counts[kind] }
@@ -148,6 +165,7 @@ func (f *Filler) addActor(e *batch.Event, a *bpf.Actor) {
 	e.Cgroup = f.cgroup(batch.CgroupIDs{V2: a.Cgroups.V2, V1: a.Cgroups.V1})
 	e.Credentials = f.credentials(batch.CredentialIDs{
 		UID: a.Uid, GID: a.Gid, EUID: a.Euid, EGID: a.Egid, Effective: a.Effective,
+		Foreign: f.isForeign(KeyOf(a.Key)),
 	})
 }
 
@@ -156,18 +174,6 @@ func (f *Filler) cgroup(ids batch.CgroupIDs) uint32 {
 		return index
 	}
 	return f.draft.Cgroup(f.cgroups.of(ids))
-}
-
-// credentials asks for names only where the batch does not have them yet.
-func (f *Filler) credentials(ids batch.CredentialIDs) uint32 {
-	if index, ok := f.draft.FindCredentials(ids); ok {
-		return index
-	}
-	return f.draft.Credentials(batch.Credentials{
-		CredentialIDs: ids,
-		UserName:      f.names.User(ids.EUID, f.now),
-		GroupName:     f.names.Group(ids.EGID, f.now),
-	})
 }
 
 func bootTime(ns uint64) schema.BootTime { return schema.BootTime(ns / 1000) }

@@ -234,7 +234,7 @@ func TestFirstArguments(t *testing.T) {
 		"of a first that does not fit the beginning": {long + "\x00", 301, long[:256], true},
 		"none": {"", 0, "", false},
 	} {
-		got, cut := firstArguments([]byte(tt.all), tt.total)
+		got, cut := firstArguments([]byte(tt.all), len(tt.all) < int(tt.total))
 		if string(got) != tt.want || cut != tt.cut {
 			t.Errorf("%s: %q, %v; want %q, %v", name, got, cut, tt.want, tt.cut)
 		}

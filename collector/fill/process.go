@@ -32,16 +32,22 @@ func (f *Filler) Exec(s *bpf.ExecSample) {
 	e := f.entry(KeyOf(s.Head.Actor.Key), &s.Facts)
 	f.path = s.Executable().Append(f.path[:0])
 	e.Executable, e.ExecutableCut = f.path, bpf.PathEnd(s.ExecutableEnd) == bpf.PathCut
-	e.Arguments, e.ArgumentsCut = firstArguments(s.Arguments(), s.ArgumentsBytes)
+	arguments, rules := f.redacted(s.Arguments())
+	cut := len(s.Arguments()) < int(s.ArgumentsBytes)
+	e.Arguments, e.ArgumentsCut = firstArguments(arguments, cut)
+	e.Redacted = rules
+	e.File = f.executed(&e, &s.Head, &s.File, bpf.PathEnd(s.ExecutableEnd))
 	f.table.Exec(e, bootTime(s.Head.TimeNs))
 	if f.begin(&s.Head) {
-		f.execColumns(s)
+		g := f.draft.Columns().ProcessExec
+		f.argumentColumns(g, s, arguments, cut)
+		f.execColumns(g, s)
+		f.fileColumns(g, e.File)
+		f.environmentColumns(g, s)
 	}
 }
 
-func (f *Filler) execColumns(s *bpf.ExecSample) {
-	g := f.draft.Columns().ProcessExec
-	f.argumentColumns(g, s)
+func (f *Filler) execColumns(g *weirv1.ProcessExec, s *bpf.ExecSample) {
 	g.Filename = append(g.Filename, f.draft.Text(s.Filename()))
 	g.Interpreter = append(g.Interpreter, f.draft.Text(s.Interpreter()))
 	f.path = s.WorkingDirectory().Append(f.path[:0])
@@ -56,16 +62,15 @@ func (f *Filler) execColumns(s *bpf.ExecSample) {
 }
 
 // argumentColumns tells what the process's entry does not: arguments that are longer than it keeps.
-func (f *Filler) argumentColumns(g *weirv1.ProcessExec, s *bpf.ExecSample) {
-	arguments, total := uint32(0), uint32(0)
-	if int(s.ArgumentsBytes) > process.ArgumentsBytes {
-		arguments = f.draft.Text(s.Arguments())
+func (f *Filler) argumentColumns(g *weirv1.ProcessExec, s *bpf.ExecSample, arguments []byte, cut bool) {
+	text, total := uint32(0), uint32(0)
+	if cut || len(arguments) > process.ArgumentsBytes {
+		text = f.draft.Text(arguments)
 	}
-	cut := len(s.Arguments()) < int(s.ArgumentsBytes)
 	if cut {
 		total = s.ArgumentsBytes
 	}
-	g.Arguments = append(g.Arguments, arguments)
+	g.Arguments = append(g.Arguments, text)
 	g.ArgumentCount = append(g.ArgumentCount, s.ArgumentCount)
 	g.ArgumentsBytes = append(g.ArgumentsBytes, total)
 	g.ArgumentsCut = append(g.ArgumentsCut, cut)
@@ -80,9 +85,11 @@ func (f *Filler) ExecFailed(s *bpf.ExecFailedSample) {
 	g.Errno = append(g.Errno, s.Error)
 	f.path = appendFilename(f.path[:0], s)
 	g.Filename = append(g.Filename, f.draft.Text(f.path))
-	g.Arguments = append(g.Arguments, f.draft.Text(s.Arguments()))
+	arguments, rules := f.redacted(s.Arguments())
+	g.Arguments = append(g.Arguments, f.draft.Text(arguments))
 	g.ArgumentCount = append(g.ArgumentCount, s.ArgumentCount)
 	g.ArgumentsCut = append(g.ArgumentsCut, s.ArgumentsCut != 0)
+	g.Redacted = append(g.Redacted, f.draft.Text([]byte(rules)))
 	f.path = s.WorkingDirectory().Append(f.path[:0])
 	g.WorkingDirectory = append(g.WorkingDirectory, f.draft.Text(f.path))
 	g.WorkingDirectoryCut = append(g.WorkingDirectoryCut, bpf.PathEnd(s.WorkingDirectoryEnd) == bpf.PathCut)
@@ -124,6 +131,7 @@ func (f *Filler) Exit(s *bpf.ExitSample) {
 func (f *Filler) Process(s *bpf.ProcessSample) {
 	e := f.entry(KeyOf(s.Head.Actor.Key), &s.Facts)
 	e.Executable, e.ExecutableCut = s.Executable().Append(nil), bpf.PathEnd(s.ExecutableEnd) == bpf.PathCut
+	e.File = f.executed(&e, &s.Head, &s.File, bpf.PathEnd(s.ExecutableEnd))
 	e.Knowledge = weirv1.Knowledge_KNOWLEDGE_ITERATOR
 	f.table.Seed(e)
 }
@@ -133,8 +141,9 @@ type namespaces struct{ pid, mount, network, user uint32 }
 
 // SeedArguments adds the arguments of a process that the iterator found, where its exec was not seen.
 func (f *Filler) SeedArguments(key schema.ProcessKey, all []byte) {
-	first, cut := firstArguments(all, uint32(len(all)))
-	f.table.SeedArguments(key, first, cut)
+	clean, rules := f.redacted(all)
+	first, cut := firstArguments(clean, false)
+	f.table.SeedArguments(key, first, cut, rules)
 }
 
 // kthreadd is the first kernel thread. Whatever init is made to do, it stays in the initial namespaces.
@@ -175,6 +184,7 @@ func (f *Filler) entry(key schema.ProcessKey, facts *bpf.ProcessFacts) process.E
 		MountNamespace:   in.mount,
 		NetworkNamespace: in.network,
 		UserNamespace:    in.user,
+		OtherRoot:        f.hasOtherRoot(key, facts),
 		LoginUID:         facts.LoginUid,
 		AuditSession:     facts.AuditSession,
 		TTY:              facts.Tty,
@@ -200,9 +210,15 @@ func (f *Filler) processWithAncestors(key schema.ProcessKey, depth int) uint32 {
 		return f.draft.AddProcess(batch.ProcessEntry{Key: key, Knowledge: weirv1.Knowledge_KNOWLEDGE_KEY})
 	}
 	e := batchEntry(known)
+	e.LoginName = f.loginName(known)
+	file := known.File
 	e.Parent = f.processWithAncestors(known.Parent, depth-1)
 	e.Creator = f.processWithAncestors(known.Creator, depth-1)
-	return f.draft.AddProcess(e)
+	index := f.draft.AddProcess(e)
+	if file != nil {
+		f.late.entries = append(f.late.entries, lateFile{index, file})
+	}
+	return index
 }
 
 func batchEntry(e *process.Entry) batch.ProcessEntry {
@@ -223,14 +239,15 @@ func batchEntry(e *process.Entry) batch.ProcessEntry {
 		TTY:              e.TTY,
 		SessionLeader:    schema.TGID(e.Session),
 		Knowledge:        e.Knowledge,
+		Redacted:         e.Redacted,
 	}
 }
 
-// firstArguments returns what an entry keeps of arguments of which there were so many bytes: whole ones, as
-// far as they fit, and of a first one that does not fit its beginning.
-func firstArguments(all []byte, total uint32) (first []byte, cut bool) {
+// firstArguments returns what an entry keeps of arguments, which may be cut already: whole ones, as far as they fit,
+// and of a first one that does not fit its beginning.
+func firstArguments(all []byte, wasCut bool) (first []byte, cut bool) {
 	if len(all) <= process.ArgumentsBytes {
-		return all, uint32(len(all)) < total
+		return all, wasCut
 	}
 	end := bytes.LastIndexByte(all[:process.ArgumentsBytes], 0) + 1
 	if end == 0 {

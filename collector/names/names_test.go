@@ -1,8 +1,13 @@
 package names
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestHostsNames(t *testing.T) {
@@ -18,26 +23,57 @@ func TestHostsNames(t *testing.T) {
 	}
 }
 
-func TestNameIsAskedForOnceWithinItsLifetime(t *testing.T) {
-	asked := 0
-	c := newCache(func(id string) string { asked++; return "user" + id })
-	start := time.Unix(1000, 0)
-	c.get(7, start)
-	c.get(7, start.Add(lifetime-1))
-	if asked != 1 {
-		t.Errorf("asked %d times within the lifetime, want 1", asked)
-	}
-	if got := c.get(7, start.Add(lifetime)); got != "user7" || asked != 2 {
-		t.Errorf("after the lifetime: %q, asked %d times; want user7, 2", got, asked)
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
-func TestCacheIsBounded(t *testing.T) {
-	c := newCache(func(id string) string { return id })
-	for id := range uint32(3 * most) {
-		c.get(id, time.Unix(0, 0))
+func TestAChangeIsNoticed(t *testing.T) {
+	d := database{path: filepath.Join(t.TempDir(), "passwd")}
+	start := time.Unix(1000, 0)
+	if got := d.name(7, start); got != "" {
+		t.Errorf("of no file came %q", got)
 	}
-	if len(c.known) > most {
-		t.Errorf("%d names cached, want at most %d", len(c.known), most)
+	write(t, d.path, "ada:x:7:7::/:/bin/sh\n")
+	if got := d.name(7, start.Add(staleness)); got != "ada" {
+		t.Errorf("after the file was made: %q", got)
+	}
+	other := d.path + "-"
+	write(t, other, "eve:x:7:7::/:/bin/sh\n")
+	if err := os.Rename(other, d.path); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.name(7, start.Add(staleness+1)); got != "ada" {
+		t.Errorf("within the staleness: %q", got)
+	}
+	if got := d.name(7, start.Add(2*staleness)); got != "eve" {
+		t.Errorf("after the file was replaced: %q", got)
+	}
+}
+
+func TestWhatWasKnownHoldsWhileTheFileIsNone(t *testing.T) {
+	d := database{path: filepath.Join(t.TempDir(), "passwd")}
+	write(t, d.path, "ada:x:7:7::/:/bin/sh\n")
+	now := time.Unix(1000, 0)
+	d.name(7, now)
+	for what, spoil := range map[string]func(){
+		"empty":     func() { write(t, d.path, "") },
+		"too large": func() { write(t, d.path, strings.Repeat("x", maxBytes+1)) },
+		"missing":   func() { os.Remove(d.path) },
+	} {
+		spoil()
+		now = now.Add(staleness)
+		if got := d.name(7, now); got != "ada" {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	got := parse([]byte("root:x:0:0\n#eve:x:1:1\n+@nis::2:\nada:x:3\ntwin:x:3:3\nbad:x:-1\nbig:x:4294967296\n:x:5:5\nlast:x:6:6"))
+	if diff := cmp.Diff(map[uint32]string{0: "root", 3: "ada", 6: "last"}, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -15,13 +15,13 @@ type slot struct {
 	before, next *slot
 }
 
-// entryBytes is what an entry costs beside its strings: the slot and the map's.
-const entryBytes = 320
+// entryBytes is what an entry costs beside its strings: the slot and the map's, and its file as if no other shared it.
+const entryBytes = 480
 
 // longText is how much room for strings a slot is kept with when it is used again.
 const longText = 512
 
-func (s *slot) size() int { return entryBytes + cap(s.text) }
+func (s *slot) size() int { return entryBytes + cap(s.text) + len(s.Redacted) }
 
 // set copies e and its strings.
 func (s *slot) set(e *Entry) {

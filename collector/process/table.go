@@ -17,6 +17,7 @@ package process
 import (
 	"iter"
 
+	"github.com/weirproject/weir/collector/executable"
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
 	"github.com/weirproject/weir/schema"
 )
@@ -30,9 +31,12 @@ type Entry struct {
 	// The table copies these bytes.
 	Executable    []byte
 	ExecutableCut bool
-	Arguments     []byte // each ended by a NUL byte; at most ArgumentsBytes
+	File          *executable.File // nil: not known, or files are not read
+	Arguments     []byte           // each ended by a NUL byte; at most ArgumentsBytes
 	ArgumentsCut  bool
+	Redacted      string // the rules that took secrets out of the arguments
 	Comm          []byte
+	OtherRoot     bool // its root directory is not the host's
 
 	NamespaceTGID    uint32 // 0: the same as in the initial namespace
 	PIDNamespace     uint32 // inode numbers; 0: the initial one
@@ -105,8 +109,8 @@ func (t *Table) Fork(child Entry, caller schema.ProcessKey) {
 		from, ok = t.Lookup(child.Key)
 	}
 	if ok {
-		child.Executable, child.ExecutableCut = from.Executable, from.ExecutableCut
-		child.Arguments, child.ArgumentsCut = from.Arguments, from.ArgumentsCut
+		child.Executable, child.ExecutableCut, child.File = from.Executable, from.ExecutableCut, from.File
+		child.Arguments, child.ArgumentsCut, child.Redacted = from.Arguments, from.ArgumentsCut, from.Redacted
 	}
 	t.put(child)
 }
@@ -143,13 +147,13 @@ func (t *Table) Seed(e Entry) {
 }
 
 // SeedArguments gives a seeded process that has no arguments these.
-func (t *Table) SeedArguments(k schema.ProcessKey, arguments []byte, cut bool) {
+func (t *Table) SeedArguments(k schema.ProcessKey, arguments []byte, cut bool, redacted string) {
 	s, ok := t.entries[k]
 	if !ok || s.Arguments != nil {
 		return
 	}
 	e := s.Entry
-	e.Arguments, e.ArgumentsCut = arguments, cut
+	e.Arguments, e.ArgumentsCut, e.Redacted = arguments, cut, redacted
 	t.bytes -= s.size()
 	s.text = nil // e's strings lie in it
 	s.set(&e)

@@ -89,9 +89,9 @@ func TestSeededProcessGetsItsArgumentsOnce(t *testing.T) {
 	table.Seed(Entry{Key: key(10, 1)})
 	table.Exec(Entry{Key: key(11, 1), Arguments: []byte("told\x00")}, 1)
 	for k := range table.Live() {
-		table.SeedArguments(k, []byte("read\x00"), true)
+		table.SeedArguments(k, []byte("read\x00"), true, "")
 	}
-	table.SeedArguments(key(12, 1), []byte("gone\x00"), false)
+	table.SeedArguments(key(12, 1), []byte("gone\x00"), false, "")
 	seeded, _ := table.Lookup(key(10, 1))
 	told, _ := table.Lookup(key(11, 1))
 	if string(seeded.Arguments) != "read\x00" || !seeded.ArgumentsCut || string(told.Arguments) != "told\x00" {

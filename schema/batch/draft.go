@@ -144,8 +144,11 @@ func (d *Draft) Full(now schema.BootTime) bool {
 		d.begun = now
 	}
 	due, _ := d.Due()
-	return d.rows >= d.limits.Rows || d.size() >= d.limits.Bytes || now >= due
+	return d.Crowded() || now >= due
 }
+
+// Crowded reports whether the draft has reached a limit other than its age.
+func (d *Draft) Crowded() bool { return d.rows >= d.limits.Rows || d.size() >= d.limits.Bytes }
 
 // Due returns when the draft reaches the limit of its age, once Full has found an event in it.
 func (d *Draft) Due() (at schema.BootTime, ok bool) {

@@ -23,19 +23,25 @@ type ProcessEntry struct {
 	TTY                          uint32
 	SessionLeader                schema.TGID
 	Knowledge                    weirv1.Knowledge
+	SHA256                       []byte // nil is none
+	HashState                    weirv1.HashState
+	Redacted, LoginName          string
 }
 
 // Credentials are the credentials of a task at the time of an event.
 type Credentials struct {
 	CredentialIDs
-	// Names of the effective ids on the host.
-	UserName, GroupName string
+	// Names of the effective and of the real ids on the host.
+	UserName, GroupName         string
+	RealUserName, RealGroupName string
 }
 
 // CredentialIDs are what tells credentials apart.
 type CredentialIDs struct {
 	UID, GID, EUID, EGID uint32
 	Effective            uint64 // capabilities
+	// Foreign ids are not those of the host's users: they have no names, or others.
+	Foreign bool
 }
 
 // Cgroup is where a task is placed, and what that says of its container.
@@ -181,6 +187,10 @@ func (d *Draft) addProcessKey(k schema.ProcessKey) uint32 {
 	p.Session = append(p.Session, 0)
 	p.ExecutableCut = append(p.ExecutableCut, false)
 	p.Knowledge = append(p.Knowledge, 0)
+	p.Sha256 = append(p.Sha256, 0)
+	p.HashState = append(p.HashState, 0)
+	p.Redacted = append(p.Redacted, 0)
+	p.LoginName = append(p.LoginName, 0)
 	index := uint32(len(p.Tgid))
 	d.tables.processes.add(k, index)
 	return index
@@ -205,6 +215,15 @@ func (d *Draft) setProcess(i uint32, e ProcessEntry) {
 	p.Session[i] = uint32(e.SessionLeader)
 	p.ExecutableCut[i] = e.ExecutableCut
 	p.Knowledge[i] = e.Knowledge
+	p.Redacted[i] = d.Text([]byte(e.Redacted))
+	p.LoginName[i] = d.Text([]byte(e.LoginName))
+	d.SetHash(i+1, e.SHA256, e.HashState)
+}
+
+// SetHash sets the hash of the process entry with this index, which may be known later than the rest.
+func (d *Draft) SetHash(index uint32, sha256 []byte, state weirv1.HashState) {
+	d.plain.Processes.Sha256[index-1] = d.Text(sha256)
+	d.plain.Processes.HashState[index-1] = state
 }
 
 // FindCredentials returns the index of the entry with these ids, if the batch has one.
@@ -226,6 +245,8 @@ func (d *Draft) Credentials(c Credentials) uint32 {
 	t.Effective = append(t.Effective, c.Effective)
 	t.UserName = append(t.UserName, d.Text([]byte(c.UserName)))
 	t.GroupName = append(t.GroupName, d.Text([]byte(c.GroupName)))
+	t.RealUserName = append(t.RealUserName, d.Text([]byte(c.RealUserName)))
+	t.RealGroupName = append(t.RealGroupName, d.Text([]byte(c.RealGroupName)))
 	index := uint32(len(t.Uid))
 	d.tables.credentials.add(c.CredentialIDs, index)
 	return index

@@ -1,6 +1,7 @@
 package ecs_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"net/netip"
 	"testing"
@@ -63,10 +64,12 @@ func newSample() *sample {
 		NamespaceTGID: 7, PIDNamespace: 4026532001, MountNamespace: 4026532002,
 		NetworkNamespace: 4026532003, UserNamespace: 4026532004,
 		LoginUIDPlus1: 1001, AuditPlus1: 4, TTY: 136<<20 | 300, SessionLeader: 1200,
+		SHA256: bytes.Repeat([]byte{0xab}, 32), HashState: weirv1.HashState_HASH_STATE_UNSETTLED,
+		Redacted: "login,url", LoginName: "ada",
 	})
 	s.credentials = s.Credentials(batch.Credentials{
 		CredentialIDs: batch.CredentialIDs{UID: 1000, GID: 1000, EUID: 0, EGID: 0, Effective: 1<<21 | 1<<12 | 1<<50},
-		UserName:      "root", GroupName: "root",
+		UserName:      "root", GroupName: "root", RealUserName: "ada", RealGroupName: "staff",
 	})
 	s.cgroup = s.Cgroup(batch.Cgroup{
 		CgroupIDs: batch.CgroupIDs{V2: 1<<60 + 1, V1: 5},
@@ -150,6 +153,13 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.Secure = append(g.Secure, true)
 		g.ArgumentsCut = append(g.ArgumentsCut, true)
 		g.WorkingDirectoryCut = append(g.WorkingDirectoryCut, true)
+		g.Environment = append(g.Environment, s.text("LD_PRELOAD=/tmp/x.so\x00LD_AUDIT=\x00"))
+		g.EnvironmentCut = append(g.EnvironmentCut, true)
+		g.EnvironmentRedacted = append(g.EnvironmentRedacted, s.text("name"))
+		g.FilePermitted = append(g.FilePermitted, 1<<13)
+		g.FileInheritable = append(g.FileInheritable, 1<<39)
+		g.FileEffective = append(g.FileEffective, true)
+		g.FileRootUid = append(g.FileRootUid, 100_000)
 	},
 	schema.ProcessExit: func(s *sample) {
 		s.event(schema.ProcessExit)
@@ -180,6 +190,7 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.Arguments = append(g.Arguments, s.text("fetch\x00\x00-q\x00"))
 		g.ArgumentCount = append(g.ArgumentCount, 3)
 		g.ArgumentsCut = append(g.ArgumentsCut, true)
+		g.Redacted = append(g.Redacted, s.text("name"))
 		g.WorkingDirectory = append(g.WorkingDirectory, s.text("/srv"))
 		g.WorkingDirectoryCut = append(g.WorkingDirectoryCut, true)
 	},

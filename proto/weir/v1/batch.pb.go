@@ -75,6 +75,84 @@ func (Codec) EnumDescriptor() ([]byte, []int) {
 	return file_weir_v1_batch_proto_rawDescGZIP(), []int{0}
 }
 
+// HashState says why an executable has no hash, or how its hash is to be taken.
+type HashState int32
+
+const (
+	// It has one, or none is wanted: it is no program, or hashes are off.
+	HashState_HASH_STATE_UNSPECIFIED HashState = 0
+	// Not read yet when the batch was sealed: later events of the process have it.
+	HashState_HASH_STATE_PENDING HashState = 1
+	// The hash is of what was read after the exec, and nearly certainly of what was executed: the file had been changed
+	// so shortly before that a change right after it could not be seen, or it was deleted, renamed or got another mode since.
+	HashState_HASH_STATE_UNSETTLED HashState = 2
+	// The process was gone and its file not found by its path.
+	HashState_HASH_STATE_GONE HashState = 3
+	// The file was changed or replaced after the exec, or while it was read.
+	HashState_HASH_STATE_CHANGED HashState = 4
+	// The file is larger than the collector's configuration allows.
+	HashState_HASH_STATE_TOO_LARGE HashState = 5
+	// More executables are waiting than the collector's budget can read.
+	HashState_HASH_STATE_OVER_BUDGET HashState = 6
+	// The file is on a network or user-space file system, which could keep the collector waiting.
+	HashState_HASH_STATE_FILE_SYSTEM HashState = 7
+	// The file could not be opened or read.
+	HashState_HASH_STATE_UNREADABLE HashState = 8
+)
+
+// Enum value maps for HashState.
+var (
+	HashState_name = map[int32]string{
+		0: "HASH_STATE_UNSPECIFIED",
+		1: "HASH_STATE_PENDING",
+		2: "HASH_STATE_UNSETTLED",
+		3: "HASH_STATE_GONE",
+		4: "HASH_STATE_CHANGED",
+		5: "HASH_STATE_TOO_LARGE",
+		6: "HASH_STATE_OVER_BUDGET",
+		7: "HASH_STATE_FILE_SYSTEM",
+		8: "HASH_STATE_UNREADABLE",
+	}
+	HashState_value = map[string]int32{
+		"HASH_STATE_UNSPECIFIED": 0,
+		"HASH_STATE_PENDING":     1,
+		"HASH_STATE_UNSETTLED":   2,
+		"HASH_STATE_GONE":        3,
+		"HASH_STATE_CHANGED":     4,
+		"HASH_STATE_TOO_LARGE":   5,
+		"HASH_STATE_OVER_BUDGET": 6,
+		"HASH_STATE_FILE_SYSTEM": 7,
+		"HASH_STATE_UNREADABLE":  8,
+	}
+)
+
+func (x HashState) Enum() *HashState {
+	p := new(HashState)
+	*p = x
+	return p
+}
+
+func (x HashState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HashState) Descriptor() protoreflect.EnumDescriptor {
+	return file_weir_v1_batch_proto_enumTypes[1].Descriptor()
+}
+
+func (HashState) Type() protoreflect.EnumType {
+	return &file_weir_v1_batch_proto_enumTypes[1]
+}
+
+func (x HashState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HashState.Descriptor instead.
+func (HashState) EnumDescriptor() ([]byte, []int) {
+	return file_weir_v1_batch_proto_rawDescGZIP(), []int{1}
+}
+
 // Knowledge says where a process entry comes from.
 type Knowledge int32
 
@@ -112,11 +190,11 @@ func (x Knowledge) String() string {
 }
 
 func (Knowledge) Descriptor() protoreflect.EnumDescriptor {
-	return file_weir_v1_batch_proto_enumTypes[1].Descriptor()
+	return file_weir_v1_batch_proto_enumTypes[2].Descriptor()
 }
 
 func (Knowledge) Type() protoreflect.EnumType {
-	return &file_weir_v1_batch_proto_enumTypes[1]
+	return &file_weir_v1_batch_proto_enumTypes[2]
 }
 
 func (x Knowledge) Number() protoreflect.EnumNumber {
@@ -125,7 +203,7 @@ func (x Knowledge) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Knowledge.Descriptor instead.
 func (Knowledge) EnumDescriptor() ([]byte, []int) {
-	return file_weir_v1_batch_proto_rawDescGZIP(), []int{1}
+	return file_weir_v1_batch_proto_rawDescGZIP(), []int{2}
 }
 
 // SealedBatch is one batch of one host and run as it leaves the host and as it is archived: compressed,
@@ -820,7 +898,15 @@ type Processes struct {
 	// The executable's path was longer than the walk's bound: its first parts are missing.
 	ExecutableCut []bool `protobuf:"varint,19,rep,packed,name=executable_cut,json=executableCut,proto3" json:"executable_cut,omitempty"`
 	// What is missing in the entry because the process is older than the collector or was evicted from its table.
-	Knowledge     []Knowledge `protobuf:"varint,20,rep,packed,name=knowledge,proto3,enum=weir.v1.Knowledge" json:"knowledge,omitempty"`
+	Knowledge []Knowledge `protobuf:"varint,20,rep,packed,name=knowledge,proto3,enum=weir.v1.Knowledge" json:"knowledge,omitempty"`
+	// SHA-256 of the executable's contents: 32 bytes, read by the collector after the exec.
+	Sha256 []uint32 `protobuf:"varint,21,rep,packed,name=sha256,proto3" json:"sha256,omitempty"`
+	// Why sha256 is missing, or how it is to be taken.
+	HashState []HashState `protobuf:"varint,22,rep,packed,name=hash_state,json=hashState,proto3,enum=weir.v1.HashState" json:"hash_state,omitempty"`
+	// Names of the rules that took secrets out of the program's arguments, joined by commas.
+	Redacted []uint32 `protobuf:"varint,23,rep,packed,name=redacted,proto3" json:"redacted,omitempty"`
+	// Name of login_uid on the host.
+	LoginName     []uint32 `protobuf:"varint,24,rep,packed,name=login_name,json=loginName,proto3" json:"login_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -995,6 +1081,34 @@ func (x *Processes) GetKnowledge() []Knowledge {
 	return nil
 }
 
+func (x *Processes) GetSha256() []uint32 {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *Processes) GetHashState() []HashState {
+	if x != nil {
+		return x.HashState
+	}
+	return nil
+}
+
+func (x *Processes) GetRedacted() []uint32 {
+	if x != nil {
+		return x.Redacted
+	}
+	return nil
+}
+
+func (x *Processes) GetLoginName() []uint32 {
+	if x != nil {
+		return x.LoginName
+	}
+	return nil
+}
+
 // Credentials is the table of the credentials that the batch's events were made with.
 type Credentials struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1008,10 +1122,14 @@ type Credentials struct {
 	Egid []uint32 `protobuf:"varint,4,rep,packed,name=egid,proto3" json:"egid,omitempty"`
 	// Effective capabilities: cred.cap_effective.
 	Effective []uint64 `protobuf:"varint,5,rep,packed,name=effective,proto3" json:"effective,omitempty"`
-	// Name of euid on the host.
+	// Name of euid on the host; none of ids of containers and other user namespaces, but root.
 	UserName []uint32 `protobuf:"varint,6,rep,packed,name=user_name,json=userName,proto3" json:"user_name,omitempty"`
 	// Name of egid on the host.
-	GroupName     []uint32 `protobuf:"varint,7,rep,packed,name=group_name,json=groupName,proto3" json:"group_name,omitempty"`
+	GroupName []uint32 `protobuf:"varint,7,rep,packed,name=group_name,json=groupName,proto3" json:"group_name,omitempty"`
+	// Name of uid on the host.
+	RealUserName []uint32 `protobuf:"varint,8,rep,packed,name=real_user_name,json=realUserName,proto3" json:"real_user_name,omitempty"`
+	// Name of gid on the host.
+	RealGroupName []uint32 `protobuf:"varint,9,rep,packed,name=real_group_name,json=realGroupName,proto3" json:"real_group_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1091,6 +1209,20 @@ func (x *Credentials) GetUserName() []uint32 {
 func (x *Credentials) GetGroupName() []uint32 {
 	if x != nil {
 		return x.GroupName
+	}
+	return nil
+}
+
+func (x *Credentials) GetRealUserName() []uint32 {
+	if x != nil {
+		return x.RealUserName
+	}
+	return nil
+}
+
+func (x *Credentials) GetRealGroupName() []uint32 {
+	if x != nil {
+		return x.RealGroupName
 	}
 	return nil
 }
@@ -1648,7 +1780,8 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\n" +
 	"Dictionary\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
-	"\x04size\x18\x02 \x03(\rR\x04size\"\x8d\t\n" +
+	"\x04size\x18\x02 \x03(\rR\x04size\"\xfc\n" +
+	"\n" +
 	"\tProcesses\x12&\n" +
 	"\x04tgid\x18\x01 \x03(\x11B\x12\xe2\xe0\x18\x0e\n" +
 	"\x03pid\x12\x03pid \x010\x01R\x04tgid\x12?\n" +
@@ -1694,7 +1827,17 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x0eexecutable_cut\x18\x13 \x03(\bB\x19\xe2\xe0\x18\x15\n" +
 	"\x13weir.executable_cutR\rexecutableCut\x12F\n" +
 	"\tknowledge\x18\x14 \x03(\x0e2\x12.weir.v1.KnowledgeB\x14\xe2\xe0\x18\x10\n" +
-	"\x0eweir.knowledgeR\tknowledge:\x0f\xea\xe0\x18\v\x12\tentity_id\"\xc0\x03\n" +
+	"\x0eweir.knowledgeR\tknowledge\x128\n" +
+	"\x06sha256\x18\x15 \x03(\rB \xe2\xe0\x18\x1c\n" +
+	"\vhash.sha256\x12\vfile.hashes\x18\x0eR\x06sha256\x12H\n" +
+	"\n" +
+	"hash_state\x18\x16 \x03(\x0e2\x12.weir.v1.HashStateB\x15\xe2\xe0\x18\x11\n" +
+	"\x0fweir.hash_stateR\thashState\x121\n" +
+	"\bredacted\x18\x17 \x03(\rB\x15\xe2\xe0\x18\x11\n" +
+	"\rweir.redacted\x18\x01R\bredacted\x126\n" +
+	"\n" +
+	"login_name\x18\x18 \x03(\rB\x17\xe2\xe0\x18\x13\n" +
+	"\x0fweir.login_name\x18\x01R\tloginName:\x0f\xea\xe0\x18\v\x12\tentity_id\"\xcf\x04\n" +
 	"\vCredentials\x127\n" +
 	"\x03uid\x18\x01 \x03(\rB%\xe2\xe0\x18!\n" +
 	"\x14process.real_user.id0\x01J\akeywordR\x03uid\x128\n" +
@@ -1710,7 +1853,11 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\tuser.name\x12\x0factor.user.name\x18\x018\aR\buserName\x126\n" +
 	"\n" +
 	"group_name\x18\a \x03(\rB\x17\xe2\xe0\x18\x13\n" +
-	"\x0fuser.group.name\x18\x01R\tgroupName:\x04\xea\xe0\x18\x00\"\xdd\x05\n" +
+	"\x0fuser.group.name\x18\x01R\tgroupName\x12D\n" +
+	"\x0ereal_user_name\x18\b \x03(\rB\x1e\xe2\xe0\x18\x1a\n" +
+	"\x16process.real_user.name\x18\x01R\frealUserName\x12G\n" +
+	"\x0freal_group_name\x18\t \x03(\rB\x1f\xe2\xe0\x18\x1b\n" +
+	"\x17process.real_group.name\x18\x01R\rrealGroupName:\x04\xea\xe0\x18\x00\"\xdd\x05\n" +
 	"\aCgroups\x12/\n" +
 	"\x02id\x18\x01 \x03(\x04B\x1f\xe2\xe0\x18\x1b\n" +
 	"\x0eweir.cgroup.id0\x01J\akeywordR\x02id\x12,\n" +
@@ -1773,7 +1920,18 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\n" +
 	"CODEC_NONE\x10\x01\x12\x0e\n" +
 	"\n" +
-	"CODEC_ZSTD\x10\x02*h\n" +
+	"CODEC_ZSTD\x10\x02*\xe7\x02\n" +
+	"\tHashState\x12\x1a\n" +
+	"\x16HASH_STATE_UNSPECIFIED\x10\x00\x12#\n" +
+	"\x12HASH_STATE_PENDING\x10\x01\x1a\v\xe2\xe0\x18\apending\x12'\n" +
+	"\x14HASH_STATE_UNSETTLED\x10\x02\x1a\r\xe2\xe0\x18\tunsettled\x12\x1d\n" +
+	"\x0fHASH_STATE_GONE\x10\x03\x1a\b\xe2\xe0\x18\x04gone\x12#\n" +
+	"\x12HASH_STATE_CHANGED\x10\x04\x1a\v\xe2\xe0\x18\achanged\x12'\n" +
+	"\x14HASH_STATE_TOO_LARGE\x10\x05\x1a\r\xe2\xe0\x18\ttoo_large\x12+\n" +
+	"\x16HASH_STATE_OVER_BUDGET\x10\x06\x1a\x0f\xe2\xe0\x18\vover_budget\x12+\n" +
+	"\x16HASH_STATE_FILE_SYSTEM\x10\a\x1a\x0f\xe2\xe0\x18\vfile_system\x12)\n" +
+	"\x15HASH_STATE_UNREADABLE\x10\b\x1a\x0e\xe2\xe0\x18\n" +
+	"unreadable*h\n" +
 	"\tKnowledge\x12\x19\n" +
 	"\x15KNOWLEDGE_UNSPECIFIED\x10\x00\x12$\n" +
 	"\x12KNOWLEDGE_ITERATOR\x10\x01\x1a\f\xe2\xe0\x18\biterator\x12\x1a\n" +
@@ -1791,74 +1949,76 @@ func file_weir_v1_batch_proto_rawDescGZIP() []byte {
 	return file_weir_v1_batch_proto_rawDescData
 }
 
-var file_weir_v1_batch_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_weir_v1_batch_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_weir_v1_batch_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_weir_v1_batch_proto_goTypes = []any{
 	(Codec)(0),                // 0: weir.v1.Codec
-	(Knowledge)(0),            // 1: weir.v1.Knowledge
-	(*SealedBatch)(nil),       // 2: weir.v1.SealedBatch
-	(*EnrichedBatch)(nil),     // 3: weir.v1.EnrichedBatch
-	(*Batch)(nil),             // 4: weir.v1.Batch
-	(*Header)(nil),            // 5: weir.v1.Header
-	(*Dictionary)(nil),        // 6: weir.v1.Dictionary
-	(*Processes)(nil),         // 7: weir.v1.Processes
-	(*Credentials)(nil),       // 8: weir.v1.Credentials
-	(*Cgroups)(nil),           // 9: weir.v1.Cgroups
-	(*Rungs)(nil),             // 10: weir.v1.Rungs
-	(*Common)(nil),            // 11: weir.v1.Common
-	(*Group)(nil),             // 12: weir.v1.Group
-	(*Tombstone)(nil),         // 13: weir.v1.Tombstone
-	(*Enrichment)(nil),        // 14: weir.v1.Enrichment
-	(*Ledger)(nil),            // 15: weir.v1.Ledger
-	(*ProcessExec)(nil),       // 16: weir.v1.ProcessExec
-	(*ProcessExit)(nil),       // 17: weir.v1.ProcessExit
-	(*ProcessFork)(nil),       // 18: weir.v1.ProcessFork
-	(*ProcessExecFailed)(nil), // 19: weir.v1.ProcessExecFailed
-	(*NetworkConnect)(nil),    // 20: weir.v1.NetworkConnect
-	(*NetworkListen)(nil),     // 21: weir.v1.NetworkListen
-	(*NetworkClose)(nil),      // 22: weir.v1.NetworkClose
-	(*CapabilityCheck)(nil),   // 23: weir.v1.CapabilityCheck
-	(*WeirStarted)(nil),       // 24: weir.v1.WeirStarted
-	(*WeirStopped)(nil),       // 25: weir.v1.WeirStopped
-	(*WeirHeartbeat)(nil),     // 26: weir.v1.WeirHeartbeat
-	(*WeirGap)(nil),           // 27: weir.v1.WeirGap
-	(*WeirLoss)(nil),          // 28: weir.v1.WeirLoss
-	(Origin)(0),               // 29: weir.v1.Origin
+	(HashState)(0),            // 1: weir.v1.HashState
+	(Knowledge)(0),            // 2: weir.v1.Knowledge
+	(*SealedBatch)(nil),       // 3: weir.v1.SealedBatch
+	(*EnrichedBatch)(nil),     // 4: weir.v1.EnrichedBatch
+	(*Batch)(nil),             // 5: weir.v1.Batch
+	(*Header)(nil),            // 6: weir.v1.Header
+	(*Dictionary)(nil),        // 7: weir.v1.Dictionary
+	(*Processes)(nil),         // 8: weir.v1.Processes
+	(*Credentials)(nil),       // 9: weir.v1.Credentials
+	(*Cgroups)(nil),           // 10: weir.v1.Cgroups
+	(*Rungs)(nil),             // 11: weir.v1.Rungs
+	(*Common)(nil),            // 12: weir.v1.Common
+	(*Group)(nil),             // 13: weir.v1.Group
+	(*Tombstone)(nil),         // 14: weir.v1.Tombstone
+	(*Enrichment)(nil),        // 15: weir.v1.Enrichment
+	(*Ledger)(nil),            // 16: weir.v1.Ledger
+	(*ProcessExec)(nil),       // 17: weir.v1.ProcessExec
+	(*ProcessExit)(nil),       // 18: weir.v1.ProcessExit
+	(*ProcessFork)(nil),       // 19: weir.v1.ProcessFork
+	(*ProcessExecFailed)(nil), // 20: weir.v1.ProcessExecFailed
+	(*NetworkConnect)(nil),    // 21: weir.v1.NetworkConnect
+	(*NetworkListen)(nil),     // 22: weir.v1.NetworkListen
+	(*NetworkClose)(nil),      // 23: weir.v1.NetworkClose
+	(*CapabilityCheck)(nil),   // 24: weir.v1.CapabilityCheck
+	(*WeirStarted)(nil),       // 25: weir.v1.WeirStarted
+	(*WeirStopped)(nil),       // 26: weir.v1.WeirStopped
+	(*WeirHeartbeat)(nil),     // 27: weir.v1.WeirHeartbeat
+	(*WeirGap)(nil),           // 28: weir.v1.WeirGap
+	(*WeirLoss)(nil),          // 29: weir.v1.WeirLoss
+	(Origin)(0),               // 30: weir.v1.Origin
 }
 var file_weir_v1_batch_proto_depIdxs = []int32{
 	0,  // 0: weir.v1.SealedBatch.codec:type_name -> weir.v1.Codec
-	14, // 1: weir.v1.EnrichedBatch.enrichment:type_name -> weir.v1.Enrichment
-	5,  // 2: weir.v1.Batch.header:type_name -> weir.v1.Header
-	6,  // 3: weir.v1.Batch.dictionary:type_name -> weir.v1.Dictionary
-	7,  // 4: weir.v1.Batch.processes:type_name -> weir.v1.Processes
-	8,  // 5: weir.v1.Batch.credentials:type_name -> weir.v1.Credentials
-	9,  // 6: weir.v1.Batch.cgroups:type_name -> weir.v1.Cgroups
-	10, // 7: weir.v1.Batch.rungs:type_name -> weir.v1.Rungs
-	11, // 8: weir.v1.Batch.common:type_name -> weir.v1.Common
-	12, // 9: weir.v1.Batch.groups:type_name -> weir.v1.Group
-	15, // 10: weir.v1.Batch.ledger:type_name -> weir.v1.Ledger
-	13, // 11: weir.v1.Batch.tombstone:type_name -> weir.v1.Tombstone
-	16, // 12: weir.v1.Batch.process_exec:type_name -> weir.v1.ProcessExec
-	17, // 13: weir.v1.Batch.process_exit:type_name -> weir.v1.ProcessExit
-	18, // 14: weir.v1.Batch.process_fork:type_name -> weir.v1.ProcessFork
-	19, // 15: weir.v1.Batch.process_exec_failed:type_name -> weir.v1.ProcessExecFailed
-	20, // 16: weir.v1.Batch.network_connect:type_name -> weir.v1.NetworkConnect
-	21, // 17: weir.v1.Batch.network_listen:type_name -> weir.v1.NetworkListen
-	22, // 18: weir.v1.Batch.network_close:type_name -> weir.v1.NetworkClose
-	23, // 19: weir.v1.Batch.capability_check:type_name -> weir.v1.CapabilityCheck
-	24, // 20: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
-	25, // 21: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
-	26, // 22: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
-	27, // 23: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
-	28, // 24: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
-	29, // 25: weir.v1.Header.origin:type_name -> weir.v1.Origin
-	1,  // 26: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
-	12, // 27: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	15, // 1: weir.v1.EnrichedBatch.enrichment:type_name -> weir.v1.Enrichment
+	6,  // 2: weir.v1.Batch.header:type_name -> weir.v1.Header
+	7,  // 3: weir.v1.Batch.dictionary:type_name -> weir.v1.Dictionary
+	8,  // 4: weir.v1.Batch.processes:type_name -> weir.v1.Processes
+	9,  // 5: weir.v1.Batch.credentials:type_name -> weir.v1.Credentials
+	10, // 6: weir.v1.Batch.cgroups:type_name -> weir.v1.Cgroups
+	11, // 7: weir.v1.Batch.rungs:type_name -> weir.v1.Rungs
+	12, // 8: weir.v1.Batch.common:type_name -> weir.v1.Common
+	13, // 9: weir.v1.Batch.groups:type_name -> weir.v1.Group
+	16, // 10: weir.v1.Batch.ledger:type_name -> weir.v1.Ledger
+	14, // 11: weir.v1.Batch.tombstone:type_name -> weir.v1.Tombstone
+	17, // 12: weir.v1.Batch.process_exec:type_name -> weir.v1.ProcessExec
+	18, // 13: weir.v1.Batch.process_exit:type_name -> weir.v1.ProcessExit
+	19, // 14: weir.v1.Batch.process_fork:type_name -> weir.v1.ProcessFork
+	20, // 15: weir.v1.Batch.process_exec_failed:type_name -> weir.v1.ProcessExecFailed
+	21, // 16: weir.v1.Batch.network_connect:type_name -> weir.v1.NetworkConnect
+	22, // 17: weir.v1.Batch.network_listen:type_name -> weir.v1.NetworkListen
+	23, // 18: weir.v1.Batch.network_close:type_name -> weir.v1.NetworkClose
+	24, // 19: weir.v1.Batch.capability_check:type_name -> weir.v1.CapabilityCheck
+	25, // 20: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
+	26, // 21: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
+	27, // 22: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
+	28, // 23: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
+	29, // 24: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
+	30, // 25: weir.v1.Header.origin:type_name -> weir.v1.Origin
+	2,  // 26: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
+	1,  // 27: weir.v1.Processes.hash_state:type_name -> weir.v1.HashState
+	13, // 28: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_batch_proto_init() }
@@ -1878,7 +2038,7 @@ func file_weir_v1_batch_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weir_v1_batch_proto_rawDesc), len(file_weir_v1_batch_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -54,8 +54,22 @@ type ProcessExec struct {
 	ArgumentsCut []bool `protobuf:"varint,14,rep,packed,name=arguments_cut,json=argumentsCut,proto3" json:"arguments_cut,omitempty"`
 	// Working directory's first parts are missing: the walk's bound was reached.
 	WorkingDirectoryCut []bool `protobuf:"varint,13,rep,packed,name=working_directory_cut,json=workingDirectoryCut,proto3" json:"working_directory_cut,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Variables of the environment that the collector's configuration names, as NAME=value, from the new program's memory.
+	Environment []uint32 `protobuf:"varint,15,rep,packed,name=environment,proto3" json:"environment,omitempty"`
+	// The environment was longer than the 4 KiB that are looked at: it may have had such variables behind them.
+	EnvironmentCut []bool `protobuf:"varint,16,rep,packed,name=environment_cut,json=environmentCut,proto3" json:"environment_cut,omitempty"`
+	// Names of the rules that took secrets out of environment, joined by commas.
+	EnvironmentRedacted []uint32 `protobuf:"varint,17,rep,packed,name=environment_redacted,json=environmentRedacted,proto3" json:"environment_redacted,omitempty"`
+	// The executable's file capabilities, read with its hash from the xattr security.capability: permitted.
+	FilePermitted []uint64 `protobuf:"varint,18,rep,packed,name=file_permitted,json=filePermitted,proto3" json:"file_permitted,omitempty"`
+	// Inheritable.
+	FileInheritable []uint64 `protobuf:"varint,19,rep,packed,name=file_inheritable,json=fileInheritable,proto3" json:"file_inheritable,omitempty"`
+	// The permitted ones become effective by the exec.
+	FileEffective []bool `protobuf:"varint,20,rep,packed,name=file_effective,json=fileEffective,proto3" json:"file_effective,omitempty"`
+	// User id of the root of the user namespace in which they hold; none: they hold in all.
+	FileRootUid   []uint32 `protobuf:"varint,21,rep,packed,name=file_root_uid,json=fileRootUid,proto3" json:"file_root_uid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProcessExec) Reset() {
@@ -186,6 +200,55 @@ func (x *ProcessExec) GetWorkingDirectoryCut() []bool {
 	return nil
 }
 
+func (x *ProcessExec) GetEnvironment() []uint32 {
+	if x != nil {
+		return x.Environment
+	}
+	return nil
+}
+
+func (x *ProcessExec) GetEnvironmentCut() []bool {
+	if x != nil {
+		return x.EnvironmentCut
+	}
+	return nil
+}
+
+func (x *ProcessExec) GetEnvironmentRedacted() []uint32 {
+	if x != nil {
+		return x.EnvironmentRedacted
+	}
+	return nil
+}
+
+func (x *ProcessExec) GetFilePermitted() []uint64 {
+	if x != nil {
+		return x.FilePermitted
+	}
+	return nil
+}
+
+func (x *ProcessExec) GetFileInheritable() []uint64 {
+	if x != nil {
+		return x.FileInheritable
+	}
+	return nil
+}
+
+func (x *ProcessExec) GetFileEffective() []bool {
+	if x != nil {
+		return x.FileEffective
+	}
+	return nil
+}
+
+func (x *ProcessExec) GetFileRootUid() []uint32 {
+	if x != nil {
+		return x.FileRootUid
+	}
+	return nil
+}
+
 // A process could not run another program: execve or execveat returned an error. The actor goes on with its own, or is killed where there is no way back to it.
 type ProcessExecFailed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -203,8 +266,10 @@ type ProcessExecFailed struct {
 	WorkingDirectory []uint32 `protobuf:"varint,6,rep,packed,name=working_directory,json=workingDirectory,proto3" json:"working_directory,omitempty"`
 	// Working directory's first parts are missing: the walk's bound was reached.
 	WorkingDirectoryCut []bool `protobuf:"varint,7,rep,packed,name=working_directory_cut,json=workingDirectoryCut,proto3" json:"working_directory_cut,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Names of the rules that took secrets out of arguments, joined by commas.
+	Redacted      []uint32 `protobuf:"varint,8,rep,packed,name=redacted,proto3" json:"redacted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProcessExecFailed) Reset() {
@@ -282,6 +347,13 @@ func (x *ProcessExecFailed) GetWorkingDirectory() []uint32 {
 func (x *ProcessExecFailed) GetWorkingDirectoryCut() []bool {
 	if x != nil {
 		return x.WorkingDirectoryCut
+	}
+	return nil
+}
+
+func (x *ProcessExecFailed) GetRedacted() []uint32 {
+	if x != nil {
+		return x.Redacted
 	}
 	return nil
 }
@@ -436,7 +508,7 @@ var File_weir_v1_process_proto protoreflect.FileDescriptor
 
 const file_weir_v1_process_proto_rawDesc = "" +
 	"\n" +
-	"\x15weir/v1/process.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\xd0\a\n" +
+	"\x15weir/v1/process.proto\x12\aweir.v1\x1a\x15weir/v1/options.proto\"\xaf\f\n" +
 	"\vProcessExec\x12F\n" +
 	"\targuments\x18\x01 \x03(\rB(\xe2\xe0\x18$\n" +
 	"\fprocess.args\x12\x10process.cmd_line\x18\x028\x03R\targuments\x12A\n" +
@@ -466,8 +538,22 @@ const file_weir_v1_process_proto_rawDesc = "" +
 	"\rarguments_cut\x18\x0e \x03(\bB\x1d\xe2\xe0\x18\x19\n" +
 	"\x15weir.process.args_cut0\x01R\fargumentsCut\x12Y\n" +
 	"\x15working_directory_cut\x18\r \x03(\bB%\xe2\xe0\x18!\n" +
-	"\x1fweir.exec.working_directory_cutR\x13workingDirectoryCut:/\xe2\xe0\x18+\n" +
-	"\fprocess.exec\x12\aprocess\x1a\x05start\"\x04exec0\xef\a8\x01@\x01\"\xd6\x04\n" +
+	"\x1fweir.exec.working_directory_cutR\x13workingDirectoryCut\x12Y\n" +
+	"\venvironment\x18\x0f \x03(\rB7\xe2\xe0\x183\n" +
+	"\x10process.env_vars\x12\x1dprocess.environment_variables\x18\x02R\venvironment\x12H\n" +
+	"\x0fenvironment_cut\x18\x10 \x03(\bB\x1f\xe2\xe0\x18\x1b\n" +
+	"\x19weir.exec.environment_cutR\x0eenvironmentCut\x12Y\n" +
+	"\x14environment_redacted\x18\x11 \x03(\rB&\xe2\xe0\x18\"\n" +
+	"\x1eweir.exec.environment_redacted\x18\x01R\x13environmentRedacted\x12T\n" +
+	"\x0efile_permitted\x18\x12 \x03(\x04B-\xe2\xe0\x18)\n" +
+	"%weir.exec.file_capabilities.permitted\x18\vR\rfilePermitted\x12Z\n" +
+	"\x10file_inheritable\x18\x13 \x03(\x04B/\xe2\xe0\x18+\n" +
+	"'weir.exec.file_capabilities.inheritable\x18\vR\x0ffileInheritable\x12R\n" +
+	"\x0efile_effective\x18\x14 \x03(\bB+\xe2\xe0\x18'\n" +
+	"%weir.exec.file_capabilities.effectiveR\rfileEffective\x12W\n" +
+	"\rfile_root_uid\x18\x15 \x03(\rB3\xe2\xe0\x18/\n" +
+	"$weir.exec.file_capabilities.root_uidJ\akeywordR\vfileRootUid:/\xe2\xe0\x18+\n" +
+	"\fprocess.exec\x12\aprocess\x1a\x05start\"\x04exec0\xef\a8\x01@\x01\"\x95\x05\n" +
 	"\x11ProcessExecFailed\x12*\n" +
 	"\x05errno\x18\x01 \x03(\rB\x14\xe2\xe0\x18\x10\n" +
 	"\n" +
@@ -483,7 +569,9 @@ const file_weir_v1_process_proto_rawDesc = "" +
 	"\x11working_directory\x18\x06 \x03(\rB<\xe2\xe0\x188\n" +
 	"\x19process.working_directory\x12\x19process.working_directory\x18\x01R\x10workingDirectory\x12`\n" +
 	"\x15working_directory_cut\x18\a \x03(\bB,\xe2\xe0\x18(\n" +
-	"&weir.exec_failed.working_directory_cutR\x13workingDirectoryCut:<\xe2\xe0\x188\n" +
+	"&weir.exec_failed.working_directory_cutR\x13workingDirectoryCut\x12=\n" +
+	"\bredacted\x18\b \x03(\rB!\xe2\xe0\x18\x1d\n" +
+	"\x19weir.exec_failed.redacted\x18\x01R\bredacted:<\xe2\xe0\x188\n" +
 	"\x13process.exec_failed\x12\aprocess\x1a\x04info\"\vexec_failed0\xef\a8\x01@\x01\"\xbf\x03\n" +
 	"\vProcessExit\x12A\n" +
 	"\texit_code\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
