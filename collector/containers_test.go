@@ -22,7 +22,9 @@ import (
 func collecting(t *testing.T, f func()) []*batch.Batch {
 	t.Helper()
 	v := newVictim(t)
-	c, err := New(testConfig(v.data), slog.New(slog.DiscardHandler))
+	cfg := testConfig(v.data)
+	cfg.Kinds = []KindName{"process.exec", "process.exit", "network.connect", "network.close"}
+	c, err := New(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
