@@ -117,7 +117,7 @@ static __always_inline int send_pending_end(enum reads reads, struct program_cou
 {
 	if (!gives(program, KIND_NETWORK_CLOSE))
 		return merged(c);
-	return send_close(reads, c, program, sk, BPF_TCP_SYN_SENT, socket);
+	return send_close(reads, c, program, sk, BPF_TCP_SYN_SENT, socket, false);
 }
 
 /* SYN_SENT ended without a connection. Where sk_err is 0, the process gave up, or the SYN never left. */
@@ -140,15 +140,6 @@ static __always_inline int on_refused(enum reads reads, struct program_counters 
 		merged(c);
 	forget(sk, socket);
 	return 0;
-}
-
-/* SYN_RECV ended without a connection: of interest only where it began with a connect. */
-static __always_inline int on_half_open_closed(enum reads reads, struct program_counters *c, enum program program,
-					       const struct sock *sk)
-{
-	struct socket_entry *socket = socket_of(reads, sk);
-
-	return socket && socket->stage == STAGE_CROSSED ? on_refused(reads, c, program, sk) : ignored(c);
 }
 
 /* Another connection of MPTCP is its first one's opener's, whoever opens it: a worker, or a daemon. The helper is

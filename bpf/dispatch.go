@@ -18,6 +18,7 @@ type Handler interface {
 	// Check takes capability.check: the first of a key, or what was counted by it.
 	Check(*CountSample)
 	ExecFailed(*ExecFailedSample)
+	Accept(*AcceptSample)
 	// Process takes a process that the task iterator found: no event.
 	Process(*ProcessSample)
 }
@@ -55,6 +56,7 @@ var byKind = [kindCount]sampleType{
 	KindNetworkClose:      taken(Handler.Close),
 	KindCapabilityCheck:   taken(Handler.Check),
 	KindProcessExecFailed: taken(Handler.ExecFailed),
+	KindNetworkAccept:     taken(Handler.Accept),
 }
 
 type sampleType struct {

@@ -27,6 +27,7 @@ func (l *lines) Check(s *CountSample) {
 	l.add("check %d × capability %d", s.Count.Count, s.Key.Capability().Capability)
 }
 
+func (l *lines) Accept(s *AcceptSample) { l.add("accept %v", s.Connection.RemoteEnd()) }
 func (l *lines) Process(s *ProcessSample) {
 	l.add("process %s %s", s.Facts.CommName(), s.Executable().Append(nil))
 }
@@ -89,6 +90,7 @@ func samples() map[string][]byte {
 			Head: Head{Kind: uint16(KindProcessExecFailed)}, Error: 2,
 			ArgumentsSize: 3, FilenameSize: 5, WorkingDirectorySize: 4, WorkingDirectoryEnd: uint8(PathWhole),
 		}, "ls\x00", "./ls\x00", "usr\x00"),
+		"accept 15.14.13.12:80": sample(AcceptSample{Head: Head{Kind: uint16(KindNetworkAccept)}, Connection: loopback}),
 		"process init /init": sample(ProcessSample{
 			Facts: ProcessFacts{Comm: [16]uint8{'i', 'n', 'i', 't'}}, ExecutableSize: 5, ExecutableEnd: uint8(PathWhole),
 		}, "init\x00", "\x00\x00\x00"),
@@ -158,6 +160,7 @@ func (nobody) Close(*CloseSample)           {}
 func (nobody) Check(*CountSample)           {}
 func (nobody) Process(*ProcessSample)       {}
 func (nobody) ExecFailed(*ExecFailedSample) {}
+func (nobody) Accept(*AcceptSample)         {}
 
 func BenchmarkDispatch(b *testing.B) {
 	raw := execOf("sh\x00-c\x00", "/bin/sh\x00", "/bin/sh\x00", "dash\x00bin\x00usr\x00", "")
@@ -191,7 +194,7 @@ func TestKindsAreNamedByTheObject(t *testing.T) {
 	for _, k := range Kinds() {
 		got = append(got, k.String())
 	}
-	want := []string{"process.fork", "process.exec", "process.exit", "network.connect", "network.listen", "network.close", "capability.check", "process.exec_failed"}
+	want := []string{"process.fork", "process.exec", "process.exit", "network.connect", "network.listen", "network.close", "capability.check", "process.exec_failed", "network.accept"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

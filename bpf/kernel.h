@@ -135,6 +135,8 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	const struct cred *f_cred;
+	void *private_data;
 };
 struct fs_struct {
 	struct path root, pwd;
@@ -236,7 +238,13 @@ struct linux_binprm {
 	const char *filename, *interp;
 };
 
-/* include/net/sock.h, include/net/inet_sock.h, include/linux/tcp.h */
+/* include/linux/net.h */
+struct socket {
+	struct file *file;
+	struct sock *sk;
+};
+
+/* include/net/sock.h, include/net/inet_sock.h, include/linux/tcp.h, net/mptcp/protocol.h */
 struct in6_addr {
 	__u32 words[4];
 };
@@ -246,7 +254,8 @@ typedef struct {
 struct sock_common {
 	__be32 skc_daddr, skc_rcv_saddr;
 	__be16 skc_dport;
-	unsigned short skc_family;
+	unsigned short skc_family, skc_num;
+	volatile unsigned char skc_state;
 	unsigned char skc_ipv6only : 1;
 	int skc_bound_dev_if;
 	possible_net_t skc_net;
@@ -258,8 +267,9 @@ struct sock {
 	__u8 sk_kern_sock : 1;
 	__u16 sk_protocol;
 	int sk_err;
-	__u32 sk_max_ack_backlog;
+	__u32 sk_ack_backlog, sk_max_ack_backlog;
 	unsigned char sk_shutdown;
+	struct socket *sk_socket;
 };
 struct inet_sock {
 	__be16 inet_sport;
@@ -278,8 +288,13 @@ enum {
 	AF_INET = 2,
 	AF_INET6 = 10,
 	PROTOCOL_TCP = 6,
+	PROTOCOL_MPTCP = 262,
+	RCV_SHUTDOWN = 1,
 	SHUTDOWN_MASK = 3,
 	SOCK_DONE = 1, /* enum sock_flags: a bit's number */
+	EPIPE = 32,    /* include/uapi/asm-generic/errno.h */
+	ECONNABORTED = 103,
+	ECONNRESET = 104,
 };
 /* kernel/bpf/task_iter.c, include/linux/bpf.h */
 struct seq_file;
@@ -289,6 +304,10 @@ struct bpf_iter_meta {
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
+};
+struct bpf_iter__task_file {
+	struct task_struct *task;
+	struct file *file;
 };
 
 #pragma clang attribute pop

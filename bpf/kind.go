@@ -22,6 +22,7 @@ const (
 	KindNetworkClose      = objectKindKIND_NETWORK_CLOSE
 	KindCapabilityCheck   = objectKindKIND_CAPABILITY_CHECK
 	KindProcessExecFailed = objectKindKIND_PROCESS_EXEC_FAILED
+	KindNetworkAccept     = objectKindKIND_NETWORK_ACCEPT
 
 	kindCount = objectKindKIND_COUNT
 )

@@ -49,6 +49,11 @@ enum program {
 	PROGRAM_process__compat_sys_execveat,
 	PROGRAM_process__sys_exit_execve,
 	PROGRAM_process__sys_exit_execveat,
+	PROGRAM_network__inet_csk_accept,
+	PROGRAM_network__inet_csk_accept_flags,
+	PROGRAM_network__getpeername4,
+	PROGRAM_network__getpeername6,
+	PROGRAM_network__iter_task_file,
 	PROGRAM_COUNT,
 };
 

@@ -52,6 +52,12 @@ func TestLaddersAreWhatTheProgramsSay(t *testing.T) {
 			"fexit/" + native + "execve+fexit/" + native + "execveat",
 			"tracepoint/syscalls/sys_exit_execve+tracepoint/syscalls/sys_exit_execveat",
 		},
+		"network.accept": {
+			"tp_btf/inet_sock_set_state+fexit/inet_csk_accept",
+			"tp_btf/inet_sock_set_state+fexit/inet_csk_accept",
+			"tp_btf/inet_sock_set_state+cgroup/getpeername4+cgroup/getpeername6",
+			"raw_tp/inet_sock_set_state+cgroup/getpeername4+cgroup/getpeername6",
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -73,7 +79,7 @@ func TestEveryKindHasALadderWithoutAMissingRung(t *testing.T) {
 }
 
 func TestEveryProgramHasAPlace(t *testing.T) {
-	placed := map[string]bool{ProgramSeed: true}
+	placed := map[string]bool{ProgramSeed: true, ProgramSeedSockets: true}
 	for _, ladder := range ladders(t) {
 		for _, rung := range ladder {
 			for _, p := range rung.Programs {

@@ -8,6 +8,44 @@
 #ifndef WEIR_NETWORK_H
 #define WEIR_NETWORK_H
 
+/* A connection came in: whoever accepts it is not known here, and current is a stranger. With TCP Fast Open it may
+ * be accepted already.
+ */
+static __always_inline int on_established(enum reads reads, struct program_counters *c, enum program program,
+					  const struct sock *sk)
+{
+	struct socket_entry socket = {
+		.stage = STAGE_OPEN,
+		.direction = DIRECTION_INBOUND,
+		.established_ns = bpf_ktime_get_boot_ns(),
+	};
+	struct socket_entry *known = socket_of(reads, sk);
+
+	if (known && known->stage == STAGE_CROSSED)
+		return on_connected(reads, c, program, sk);
+	if (known && known->direction == DIRECTION_INBOUND && !known->established_ns) {
+		known->established_ns = socket.established_ns;
+		return merged(c);
+	}
+	socket.id = socket_id(socket.established_ns);
+	if (!remember(reads, sk, &socket) && gives(PROGRAM_network__getpeername4, KIND_NETWORK_ACCEPT))
+		return ended(c, KIND_NETWORK_ACCEPT, OUTCOME_TABLE_FULL);
+	return merged(c);
+}
+
+/* SYN_RECV ended without a connection: of interest only where it began with a connect, or was accepted with TCP
+ * Fast Open.
+ */
+static __always_inline int on_half_open_closed(enum reads reads, struct program_counters *c, enum program program,
+					       const struct sock *sk)
+{
+	struct socket_entry *socket = socket_of(reads, sk);
+
+	if (socket && socket->direction == DIRECTION_INBOUND)
+		return on_closed(reads, c, program, sk, BPF_TCP_SYN_RECV);
+	return socket && socket->stage == STAGE_CROSSED ? on_refused(reads, c, program, sk) : ignored(c);
+}
+
 /* One number for a pair of states, for a switch. */
 #define CHANGE(old, new) ((old) << 8 | (new))
 
@@ -30,7 +68,8 @@ static __always_inline int on_change(enum reads reads, struct program_counters *
 		return on_half_open_closed(reads, c, program, sk);
 	case CHANGE(BPF_TCP_ESTABLISHED, BPF_TCP_FIN_WAIT1):
 	case CHANGE(BPF_TCP_CLOSE_WAIT, BPF_TCP_LAST_ACK):
-		return on_closing(reads, c, sk);
+	case CHANGE(BPF_TCP_SYN_RECV, BPF_TCP_FIN_WAIT1):
+		return on_closing(reads, c, program, sk);
 	case CHANGE(BPF_TCP_CLOSE, BPF_TCP_LISTEN):
 		return on_listen(reads, c, program, sk);
 	case CHANGE(BPF_TCP_LISTEN, BPF_TCP_CLOSE):
@@ -67,6 +106,9 @@ MISSES("network.connect", 4, NO_ROUTE_OF_MPTCP)
 MISSES("network.connect", 4, DENIED)
 GIVES("network.listen", 2, "port without bind; result: a listen that then fails is told too")
 GIVES("network.close", 1, "")
+GIVES("network.accept", 1, "")
+GIVES("network.accept", 2, "")
+GIVES("network.accept", 3, "")
 TAKES("inet_sock_set_state", 3)
 int BPF_PROG(network__inet_sock_set_state, const struct sock *sk, int oldstate, int newstate)
 {
@@ -80,6 +122,7 @@ MISSES("network.connect", 5, NO_ROUTE_OF_MPTCP)
 MISSES("network.connect", 5, DENIED)
 GIVES("network.listen", 3, "port without bind; result: a listen that then fails is told too")
 GIVES("network.close", 2, "")
+GIVES("network.accept", 4, "")
 int BPF_PROG(network__inet_sock_set_state_raw, const struct sock *sk, int oldstate, int newstate)
 {
 	return on_state(PROBED, PROGRAM_network__inet_sock_set_state_raw, sk, oldstate, newstate);

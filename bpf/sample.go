@@ -25,6 +25,7 @@ type (
 	ConnectSample = objectConnectSample
 	ListenSample  = objectListenSample
 	CloseSample   = objectCloseSample
+	AcceptSample  = objectAcceptSample
 	ProcessSample = objectProcessSample
 
 	ExecFailedSample = objectExecFailedSample
@@ -57,6 +58,26 @@ const (
 	ConnectFailed    = objectConnectResultCONNECT_FAILED    // before a SYN left; the errno is not known
 	ConnectAbandoned = objectConnectResultCONNECT_ABANDONED // the process gave up before there was an answer
 	ConnectPending   = objectConnectResultCONNECT_PENDING   // it has not ended
+)
+
+// FirstCloser says which end was the first to close.
+type FirstCloser = objectFirstCloser
+
+const (
+	FirstCloserUnknown = objectFirstCloserFIRST_CLOSER_UNKNOWN
+	FirstCloserLocal   = objectFirstCloserFIRST_CLOSER_LOCAL
+	FirstCloserRemote  = objectFirstCloserFIRST_CLOSER_REMOTE
+	FirstCloserNeither = objectFirstCloserFIRST_CLOSER_NEITHER // the kernel gave up: keepalive, retransmission
+)
+
+// ResetBy says which end reset a connection.
+type ResetBy = objectResetBy
+
+const (
+	ResetByNobody = objectResetByRESET_BY_NOBODY
+	ResetByLocal  = objectResetByRESET_BY_LOCAL
+	ResetByRemote = objectResetByRESET_BY_REMOTE
+	ResetByEither = objectResetByRESET_BY_EITHER // by the other, or in answer to data that came after close
 )
 
 // IsZero reports whether the key names no process.

@@ -17,6 +17,7 @@ enum kind {
 	KIND_NETWORK_CLOSE,
 	KIND_CAPABILITY_CHECK,
 	KIND_PROCESS_EXEC_FAILED,
+	KIND_NETWORK_ACCEPT,
 	KIND_COUNT,
 };
 
@@ -201,7 +202,7 @@ struct connection {
 	__u16 local_port, remote_port; /* host order */
 	__u16 family;                  /* AF_INET or AF_INET6, of the addresses */
 	__u16 ipv4_mapped;             /* an IPv6 socket holds these IPv4 addresses */
-	__u32 network_namespace;       /* inode number */
+	__u32 network_namespace;       /* inode number; of the socket, which need not be the actor's */
 	__u32 interface; /* index of the one that the socket is bound to, as link-local ones are; or 0 */
 };
 
@@ -238,21 +239,52 @@ enum direction {
 	DIRECTION_INBOUND,
 };
 
-/* An established connection ended, or a connect that was told as pending failed. The actor opened it, or closed it
- * where actor_is_closer.
+/* accept returned a connection to the actor. */
+struct accept_sample {
+	struct head head;
+	struct connection connection;
+	__u64 latency_ns;    /* since it was established; 0 is unknown, or that it was not yet */
+	__u32 waiting;       /* connections that still wait at the listener; only with backlog */
+	__u32 backlog;       /* how many may; 0 is unknown */
+	__u16 listener_port; /* 0 is unknown */
+	__u8 late;           /* the rung did not see accept, but the actor close what it had accepted */
+	__u8 pad[5];
+};
+
+/* Which end was the first to close. */
+enum first_closer {
+	FIRST_CLOSER_UNKNOWN = 0,
+	FIRST_CLOSER_LOCAL,
+	FIRST_CLOSER_REMOTE,
+	FIRST_CLOSER_NEITHER, /* the kernel gave up: keepalive, retransmission */
+};
+
+enum reset_by {
+	RESET_BY_NOBODY = 0,
+	RESET_BY_LOCAL,
+	RESET_BY_REMOTE,
+	RESET_BY_EITHER, /* after this end was closed: by the other, or in answer to data that came all the same */
+};
+
+/* An established connection ended, or a connect that was told as pending failed. The actor opened or accepted it, or
+ * closed it where actor_is_closer.
  */
 struct close_sample {
 	struct head head;
 	struct connection connection;
-	__u64 duration_ns; /* since it was established, or since the call of connect; 0 is unknown */
-	__u64 sent_bytes;  /* payload that was acknowledged */
+	struct process_key closer; /* who was the first to shut or close this end; zero is nobody, or the actor */
+	__u64 duration_ns;         /* since it was established, or since the call of connect; 0 is unknown */
+	__u64 sent_bytes;          /* payload that was acknowledged */
 	__u64 received_bytes;
 	__u32 sent_segments, received_segments;
 	__u32 error; /* errno that ended it */
 	__u8 direction;
 	__u8 actor_is_closer;
+	__u8 first_closer; /* enum first_closer */
+	__u8 reset_by;     /* enum reset_by */
+	__u8 never_accepted;
 	__u8 not_established;
-	__u8 pad;
+	__u8 pad[6];
 };
 
 /* Epochs that are counted apart: the one that is counted in, the one that is read, and what a killed reader left.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
-/* What a TCP socket is, and who opened it. */
+/* What a TCP socket is, and whose it is. */
 #ifndef WEIR_SOCKET_H
 #define WEIR_SOCKET_H
 
@@ -14,7 +14,8 @@ enum stage {
 
 /* What is remembered of a socket between its states. */
 struct socket_entry {
-	struct actor actor; /* who opened it; who closed it where closed_by_actor; else all zero */
+	struct actor actor;        /* who opened or accepted it; who closed it where closed_by_actor; else all zero */
+	struct process_key closer; /* who was the first to shut or close it */
 	__u64 id;
 	__u64 start_ns;       /* SYN_SENT */
 	__u64 established_ns; /* 0: not yet, or before the hooks */
@@ -27,6 +28,8 @@ struct socket_entry {
 	__u8 syn_left;   /* tcp_v4_connect or tcp_v6_connect returned without an error */
 	__u8 pending;    /* it was told as such */
 	__u8 in_storage; /* not in sockets */
+	__u8 accepted;   /* a process has it */
+	__u8 accept_told;
 };
 
 /* TCP sockets from the call of connect, or from their establishment, to CLOSE; the key is the address of struct
@@ -98,23 +101,24 @@ static __always_inline struct socket_entry *socket_of(enum reads reads, const st
 	return socket && socket->stage && socket->epoch == *(volatile __u32 *)&socket_epoch ? socket : 0;
 }
 
-static __always_inline void put_into_storage(enum reads reads, const struct sock *sk,
+static __always_inline bool put_into_storage(enum reads reads, const struct sock *sk,
 					     const struct socket_entry *socket)
 {
 	struct socket_entry *kept;
 
 	if (!has_socket_storage(reads))
-		return;
+		return false;
 	storage_in_use = 1;
 	kept = bpf_sk_storage_get(&socket_storage, (void *)sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!kept)
-		return;
+		return false;
 	*kept = *socket;
 	kept->in_storage = 1;
+	return true;
 }
 
-/* Begins the socket's life anew: what was remembered of it is overwritten. */
-static __always_inline void remember(enum reads reads, const struct sock *sk, struct socket_entry *socket)
+/* Begins the socket's life anew: what was remembered of it is overwritten. Reports whether there was room. */
+static __always_inline bool remember(enum reads reads, const struct sock *sk, struct socket_entry *socket)
 {
 	__u64 key = address_of(sk);
 	struct socket_entry *before = in_storage(reads, sk);
@@ -122,8 +126,7 @@ static __always_inline void remember(enum reads reads, const struct sock *sk, st
 	if (before)
 		before->stage = STAGE_NONE;
 	socket->epoch = *(volatile __u32 *)&socket_epoch;
-	if (bpf_map_update_elem(&sockets, &key, socket, BPF_ANY))
-		put_into_storage(reads, sk, socket);
+	return !bpf_map_update_elem(&sockets, &key, socket, BPF_ANY) || put_into_storage(reads, sk, socket);
 }
 
 /* Ends the socket's life; the same struct sock may begin another. */
@@ -135,6 +138,17 @@ static __always_inline void forget(const struct sock *sk, struct socket_entry *s
 		socket->stage = STAGE_NONE;
 	else
 		bpf_map_delete_elem(&sockets, &key);
+}
+
+/* Whether the socket's file is current's own: who opens a file leaves its credentials with it, and no two
+ * processes have the same ones, as fork and exec make new ones. A process that changed its own since is not
+ * known by this.
+ */
+static __always_inline bool is_opened_by_current(enum reads reads, const struct sock *sk)
+{
+	const struct cred *opener = READ(reads, sk, sk_socket, file, f_cred);
+
+	return opener && opener == BPF_CORE_READ(current_task(), cred);
 }
 
 static __always_inline bool is_mapped(const __u32 *words)

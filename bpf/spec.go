@@ -24,8 +24,9 @@ const (
 
 	VarReaderDozes = objectVarReaderDozes // a uint32: not 0, and the next sample wakes the reader
 
-	// ProgramSeed is the task iterator's program, which is in no ladder.
-	ProgramSeed = objectProgProcessIterTask
+	// Iterators' programs, which are in no ladder: ProgramSeed tells of processes, ProgramSeedSockets fills sockets.
+	ProgramSeed        = objectProgProcessIterTask
+	ProgramSeedSockets = objectProgNetworkIterTaskFile
 )
 
 // ProgramCounters is what one program has counted on one CPU.

@@ -44,6 +44,13 @@ static __always_inline void fill_current(enum reads reads, struct actor *a)
 		fill_actor(PROBED, a, current_task());
 }
 
+static __always_inline struct process_key current_key(enum reads reads)
+{
+	if (reads == DIRECT && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return key_of(DIRECT, bpf_get_current_task_btf());
+	return key_of(PROBED, current_task());
+}
+
 static __always_inline bool is_kernel_thread(enum reads reads)
 {
 	if (reads == DIRECT && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))

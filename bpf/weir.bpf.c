@@ -23,14 +23,15 @@
 #include "exec_failed.bpf.h"
 #include "exit.bpf.h"
 #include "socket.bpf.h"
+#include "accept.bpf.h"
 #include "close.bpf.h"
 #include "connect.bpf.h"
 #include "attempt.bpf.h"
-#include "accept.bpf.h"
 #include "listen.bpf.h"
 #include "network.bpf.h"
 #include "count.bpf.h"
 #include "capability.bpf.h"
+#include "seed.bpf.h"
 
 /* Clang leaves out of the object's types what no map and no variable names, and bpf2go looks for them there. */
 union crossing {
@@ -52,6 +53,9 @@ union crossing {
 	struct capability_key capability_key;
 	enum capability_option capability_option;
 	enum epochs epochs;
+	struct accept_sample accept_sample;
+	enum first_closer first_closer;
+	enum reset_by reset_by;
 };
 const union crossing *crossing __attribute__((unused));
 

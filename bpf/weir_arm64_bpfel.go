@@ -13,6 +13,18 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type objectAcceptSample struct {
+	_            structs.HostLayout
+	Head         objectHead
+	Connection   objectConnection
+	LatencyNs    uint64
+	Waiting      uint32
+	Backlog      uint32
+	ListenerPort uint16
+	Late         uint8
+	Pad          [5]uint8
+}
+
 type objectActor struct {
 	_                structs.HostLayout
 	Key              objectProcessKey
@@ -82,6 +94,7 @@ type objectCloseSample struct {
 	_                structs.HostLayout
 	Head             objectHead
 	Connection       objectConnection
+	Closer           objectProcessKey
 	DurationNs       uint64
 	SentBytes        uint64
 	ReceivedBytes    uint64
@@ -90,8 +103,11 @@ type objectCloseSample struct {
 	Error            uint32
 	Direction        uint8
 	ActorIsCloser    uint8
+	FirstCloser      uint8
+	ResetBy          uint8
+	NeverAccepted    uint8
 	NotEstablished   uint8
-	Pad              uint8
+	Pad              [6]uint8
 }
 
 type objectConnectResult uint32
@@ -158,7 +174,7 @@ const (
 
 type objectEpochKeys struct {
 	_  structs.HostLayout
-	Of [9]uint32
+	Of [10]uint32
 }
 
 type objectEpochs uint32
@@ -236,6 +252,15 @@ type objectFileFacts struct {
 	UserMounted uint32
 }
 
+type objectFirstCloser uint32
+
+const (
+	objectFirstCloserFIRST_CLOSER_UNKNOWN objectFirstCloser = 0
+	objectFirstCloserFIRST_CLOSER_LOCAL   objectFirstCloser = 1
+	objectFirstCloserFIRST_CLOSER_REMOTE  objectFirstCloser = 2
+	objectFirstCloserFIRST_CLOSER_NEITHER objectFirstCloser = 3
+)
+
 type objectForkSample struct {
 	_     structs.HostLayout
 	Head  objectHead
@@ -268,7 +293,8 @@ const (
 	objectKindKIND_NETWORK_CLOSE       objectKind = 6
 	objectKindKIND_CAPABILITY_CHECK    objectKind = 7
 	objectKindKIND_PROCESS_EXEC_FAILED objectKind = 8
-	objectKindKIND_COUNT               objectKind = 9
+	objectKindKIND_NETWORK_ACCEPT      objectKind = 9
+	objectKindKIND_COUNT               objectKind = 10
 )
 
 type objectListenSample struct {
@@ -375,7 +401,12 @@ const (
 	objectProgramPROGRAM_processCompatSysExecveat    objectProgram = 23
 	objectProgramPROGRAM_processSysExitExecve        objectProgram = 24
 	objectProgramPROGRAM_processSysExitExecveat      objectProgram = 25
-	objectProgramPROGRAM_COUNT                       objectProgram = 26
+	objectProgramPROGRAM_networkInetCskAccept        objectProgram = 26
+	objectProgramPROGRAM_networkInetCskAcceptFlags   objectProgram = 27
+	objectProgramPROGRAM_networkGetpeername4         objectProgram = 28
+	objectProgramPROGRAM_networkGetpeername6         objectProgram = 29
+	objectProgramPROGRAM_networkIterTaskFile         objectProgram = 30
+	objectProgramPROGRAM_COUNT                       objectProgram = 31
 )
 
 type objectProgramCounters struct {
@@ -383,8 +414,17 @@ type objectProgramCounters struct {
 	Runs     uint64
 	Ignored  uint64
 	Merged   uint64
-	Outcomes [9][6]uint64
+	Outcomes [10][6]uint64
 }
+
+type objectResetBy uint32
+
+const (
+	objectResetByRESET_BY_NOBODY objectResetBy = 0
+	objectResetByRESET_BY_LOCAL  objectResetBy = 1
+	objectResetByRESET_BY_REMOTE objectResetBy = 2
+	objectResetByRESET_BY_EITHER objectResetBy = 3
+)
 
 type objectShare struct {
 	_    structs.HostLayout
@@ -395,6 +435,7 @@ type objectShare struct {
 type objectSocketEntry struct {
 	_             structs.HostLayout
 	Actor         objectActor
+	Closer        objectProcessKey
 	Id            uint64
 	StartNs       uint64
 	EstablishedNs uint64
@@ -407,7 +448,9 @@ type objectSocketEntry struct {
 	SynLeft       uint8
 	Pending       uint8
 	InStorage     uint8
-	_             [4]byte
+	Accepted      uint8
+	AcceptTold    uint8
+	_             [2]byte
 }
 
 // Names of all BPF objects in the ELF.
@@ -431,8 +474,13 @@ const (
 	objectProgCapabilityCapCapableTp      = "capability__cap_capable_tp"
 	objectProgNetworkConnect4             = "network__connect4"
 	objectProgNetworkConnect6             = "network__connect6"
+	objectProgNetworkGetpeername4         = "network__getpeername4"
+	objectProgNetworkGetpeername6         = "network__getpeername6"
+	objectProgNetworkInetCskAccept        = "network__inet_csk_accept"
+	objectProgNetworkInetCskAcceptFlags   = "network__inet_csk_accept_flags"
 	objectProgNetworkInetSockSetState     = "network__inet_sock_set_state"
 	objectProgNetworkInetSockSetStateRaw  = "network__inet_sock_set_state_raw"
+	objectProgNetworkIterTaskFile         = "network__iter_task_file"
 	objectProgNetworkSockOps              = "network__sock_ops"
 	objectProgNetworkSockRelease          = "network__sock_release"
 	objectProgNetworkTcpV4Connect         = "network__tcp_v4_connect"
@@ -514,8 +562,13 @@ type objectProgramSpecs struct {
 	CapabilityCapCapableTp      *ebpf.ProgramSpec `ebpf:"capability__cap_capable_tp"`
 	NetworkConnect4             *ebpf.ProgramSpec `ebpf:"network__connect4"`
 	NetworkConnect6             *ebpf.ProgramSpec `ebpf:"network__connect6"`
+	NetworkGetpeername4         *ebpf.ProgramSpec `ebpf:"network__getpeername4"`
+	NetworkGetpeername6         *ebpf.ProgramSpec `ebpf:"network__getpeername6"`
+	NetworkInetCskAccept        *ebpf.ProgramSpec `ebpf:"network__inet_csk_accept"`
+	NetworkInetCskAcceptFlags   *ebpf.ProgramSpec `ebpf:"network__inet_csk_accept_flags"`
 	NetworkInetSockSetState     *ebpf.ProgramSpec `ebpf:"network__inet_sock_set_state"`
 	NetworkInetSockSetStateRaw  *ebpf.ProgramSpec `ebpf:"network__inet_sock_set_state_raw"`
+	NetworkIterTaskFile         *ebpf.ProgramSpec `ebpf:"network__iter_task_file"`
 	NetworkSockOps              *ebpf.ProgramSpec `ebpf:"network__sock_ops"`
 	NetworkSockRelease          *ebpf.ProgramSpec `ebpf:"network__sock_release"`
 	NetworkTcpV4Connect         *ebpf.ProgramSpec `ebpf:"network__tcp_v4_connect"`
@@ -656,8 +709,13 @@ type objectPrograms struct {
 	CapabilityCapCapableTp      *ebpf.Program `ebpf:"capability__cap_capable_tp"`
 	NetworkConnect4             *ebpf.Program `ebpf:"network__connect4"`
 	NetworkConnect6             *ebpf.Program `ebpf:"network__connect6"`
+	NetworkGetpeername4         *ebpf.Program `ebpf:"network__getpeername4"`
+	NetworkGetpeername6         *ebpf.Program `ebpf:"network__getpeername6"`
+	NetworkInetCskAccept        *ebpf.Program `ebpf:"network__inet_csk_accept"`
+	NetworkInetCskAcceptFlags   *ebpf.Program `ebpf:"network__inet_csk_accept_flags"`
 	NetworkInetSockSetState     *ebpf.Program `ebpf:"network__inet_sock_set_state"`
 	NetworkInetSockSetStateRaw  *ebpf.Program `ebpf:"network__inet_sock_set_state_raw"`
+	NetworkIterTaskFile         *ebpf.Program `ebpf:"network__iter_task_file"`
 	NetworkSockOps              *ebpf.Program `ebpf:"network__sock_ops"`
 	NetworkSockRelease          *ebpf.Program `ebpf:"network__sock_release"`
 	NetworkTcpV4Connect         *ebpf.Program `ebpf:"network__tcp_v4_connect"`
@@ -686,8 +744,13 @@ func (p *objectPrograms) Close() error {
 		p.CapabilityCapCapableTp,
 		p.NetworkConnect4,
 		p.NetworkConnect6,
+		p.NetworkGetpeername4,
+		p.NetworkGetpeername6,
+		p.NetworkInetCskAccept,
+		p.NetworkInetCskAcceptFlags,
 		p.NetworkInetSockSetState,
 		p.NetworkInetSockSetStateRaw,
+		p.NetworkIterTaskFile,
 		p.NetworkSockOps,
 		p.NetworkSockRelease,
 		p.NetworkTcpV4Connect,

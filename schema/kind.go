@@ -33,6 +33,7 @@ var (
 	WeirGap           = kindOf(&weirv1.WeirGap{})
 	WeirLoss          = kindOf(&weirv1.WeirLoss{})
 	ProcessExecFailed = kindOf(&weirv1.ProcessExecFailed{})
+	NetworkAccept     = kindOf(&weirv1.NetworkAccept{})
 )
 
 // The tables that the rows of all kinds share.

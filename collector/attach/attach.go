@@ -42,7 +42,7 @@ type Attachment struct {
 	objects  *ebpf.Collection    // maps and variables, which all programs share
 	programs map[string]*program // attached, by name
 	order    []*program          // as they were attached
-	seed     *ebpf.Program
+	seed     seeds
 	coverage []Coverage
 	misses   bool // the kernel counts what it did not run
 	id       schema.AttachmentID
@@ -86,8 +86,8 @@ func (a *Attachment) open(cfg Config, kernel *btf.Spec) (err error) {
 // climb takes every wanted kind's best rung.
 func (a *Attachment) climb(kinds []bpf.Kind, l *loader) error {
 	var err error
-	if a.seed, err = l.load(bpf.ProgramSeed); err != nil {
-		return fmt.Errorf("load the task iterator: %w", need(bpf.ProgramSeed, err))
+	if a.seed, err = l.loadSeeds(); err != nil {
+		return err
 	}
 	for _, kind := range kinds {
 		a.coverage = append(a.coverage, l.cover(kind))
@@ -177,9 +177,7 @@ func (a *Attachment) Close() error {
 	for _, p := range a.programs {
 		errs = append(errs, p.close())
 	}
-	if a.seed != nil {
-		errs = append(errs, a.seed.Close())
-	}
+	errs = append(errs, a.seed.close())
 	if a.objects != nil {
 		a.objects.Close()
 	}

@@ -75,6 +75,21 @@ func behave(what string) {
 		connectWithoutLeader(argument)
 	case "reset":
 		resetConnection(argument)
+	case "serve":
+		leave(serve(argument))
+	case "pass":
+		leave(passOn())
+	case "user":
+		leave(changeUser())
+	}
+	os.Exit(0)
+}
+
+// leave ends the process, and says why where it is not well.
+func leave(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(0)
 }

@@ -53,7 +53,7 @@ func TestCloseWithUnreadDataNamesTheCloser(t *testing.T) {
 	}
 	server.Close()
 	got := w.closeOf(end(server.LocalAddr()), end(server.RemoteAddr()))
-	if !byMe(got.Head.Actor) || got.ActorIsCloser != 1 || got.ReceivedBytes != 6 {
+	if !byMe(got.Head.Actor) || got.ActorIsCloser != 0 || got.ResetBy != uint8(bpf.ResetByLocal) || got.ReceivedBytes != 6 {
 		t.Errorf("%+v", got)
 	}
 }

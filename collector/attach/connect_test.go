@@ -30,7 +30,7 @@ func TestConnectAndCloseOfOneConnection(t *testing.T) {
 			if !byMe(closed.Head.Actor) || closed.ActorIsCloser != 0 || closed.Direction != uint8(bpf.DirectionOutbound) || closed.Connection.Socket != connected.Connection.Socket {
 				t.Errorf("close %+v", closed)
 			}
-			if !byMe(passive.Head.Actor) || passive.ActorIsCloser != 1 || passive.Direction != uint8(bpf.DirectionInbound) || passive.DurationNs == 0 {
+			if !byMe(passive.Head.Actor) || passive.ActorIsCloser != 0 || passive.Direction != uint8(bpf.DirectionInbound) || passive.DurationNs == 0 {
 				t.Errorf("close of the other end %+v", passive)
 			}
 			want := []uint64{5, 7, 7, 5}

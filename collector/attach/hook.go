@@ -34,6 +34,8 @@ var cgroupHooks = map[string]ebpf.AttachType{
 	"cgroup/connect4":     ebpf.AttachCGroupInet4Connect,
 	"cgroup/connect6":     ebpf.AttachCGroupInet6Connect,
 	"cgroup/sock_release": ebpf.AttachCgroupInetSockRelease,
+	"cgroup/getpeername4": ebpf.AttachCgroupInet4GetPeername,
+	"cgroup/getpeername6": ebpf.AttachCgroupInet6GetPeername,
 }
 
 // hookCgroup attaches to the root of the cgroup2 tree, and so to every process of the machine.

@@ -45,6 +45,7 @@ type events struct {
 	listens   []bpf.ListenSample
 	closes    []bpf.CloseSample
 	checks    []bpf.CountSample
+	accepts   []bpf.AcceptSample
 	processes []process
 	heads     []bpf.Head
 }
@@ -55,6 +56,7 @@ func (e *events) Connect(s *bpf.ConnectSample) { e.connects = append(e.connects,
 func (e *events) Listen(s *bpf.ListenSample)   { e.listens = append(e.listens, *s); e.head(s.Head) }
 func (e *events) Close(s *bpf.CloseSample)     { e.closes = append(e.closes, *s); e.head(s.Head) }
 func (e *events) Check(s *bpf.CountSample)     { e.checks = append(e.checks, *s); e.head(s.Head) }
+func (e *events) Accept(s *bpf.AcceptSample)   { e.accepts = append(e.accepts, *s); e.head(s.Head) }
 func (e *events) Process(s *bpf.ProcessSample) {
 	e.processes = append(e.processes, process{*s, string(s.Executable().Append(nil))})
 }

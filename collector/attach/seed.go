@@ -6,15 +6,38 @@ import (
 	"io"
 	"unsafe"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
 	"github.com/weirproject/weir/bpf"
 )
 
-// Seed hands every process that lives now to h.Process. Processes that begin or end meanwhile may be among
-// them; as the hooks tell of those, call it after New, and let what the hooks tell win.
+// seeds are the iterators over what was there before the hooks.
+type seeds struct {
+	processes *ebpf.Program
+	sockets   *ebpf.Program
+}
+
+func (l *loader) loadSeeds() (s seeds, err error) {
+	if s.processes, err = l.load(bpf.ProgramSeed); err != nil {
+		return s, fmt.Errorf("load the task iterator: %w", need(bpf.ProgramSeed, err))
+	}
+	if s.sockets, err = l.load(bpf.ProgramSeedSockets); err != nil {
+		return s, fmt.Errorf("load the iterator of files: %w", need(bpf.ProgramSeedSockets, err))
+	}
+	return s, nil
+}
+
+func (s seeds) close() error { return errors.Join(s.processes.Close(), s.sockets.Close()) }
+
+// Seed hands every process that lives now to h.Process, and lets the hooks know whose the connections are that are
+// established now. Processes that begin or end meanwhile may be among them; as the hooks tell of those, call it
+// after New, and let what the hooks tell win.
 func (a *Attachment) Seed(h bpf.Handler) error {
-	raw, err := a.processes()
+	if _, err := iterate(a.seed.sockets); err != nil {
+		return fmt.Errorf("seed connections: %w", err)
+	}
+	raw, err := iterate(a.seed.processes)
 	if err != nil {
 		return fmt.Errorf("seed processes: %w", err)
 	}
@@ -24,9 +47,9 @@ func (a *Attachment) Seed(h bpf.Handler) error {
 	return nil
 }
 
-// processes reads the iterator to its end: one sample a process, one behind the other.
-func (a *Attachment) processes() (raw []byte, err error) {
-	iterator, err := link.AttachIter(link.IterOptions{Program: a.seed})
+// iterate runs an iterator to its end, and returns what it has written: one sample behind the other.
+func iterate(p *ebpf.Program) (raw []byte, err error) {
+	iterator, err := link.AttachIter(link.IterOptions{Program: p})
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,12 @@ func trials() map[bpf.Kind]kindTrials {
 			"32-bit callers":                  tryExecFailedOf32Bits,
 			"programs that the kernel starts": tryExecFailedOfTheKernel,
 		}},
+		bpf.KindNetworkAccept: {event: tryAccept, gaps: map[string]trial{
+			lacksQueue:   tryAcceptTellsTheQueue,
+			lacksTime:    tryAcceptWithoutAddress,
+			lacksProcess: tryAcceptWithoutAddressThenReset,
+			missesEnded:  tryAcceptWithoutAddressOfADeadConnection,
+		}},
 	}
 }
 

@@ -39,6 +39,29 @@ func (f *Filler) Listen(s *bpf.ListenSample) {
 	g.Backlog = append(g.Backlog, s.Backlog)
 	g.NetworkNamespace = append(g.NetworkNamespace, s.NetworkNamespace)
 	g.DualStack = append(g.DualStack, s.DualStack != 0)
+	g.ActorNamespace = append(g.ActorNamespace, otherNamespace(&s.Head.Actor, s.NetworkNamespace))
+}
+
+// Accept implements bpf.Handler.
+func (f *Filler) Accept(s *bpf.AcceptSample) {
+	if !f.begin(&s.Head) {
+		return
+	}
+	g, c := f.draft.Columns().NetworkAccept, &s.Connection
+	local, remote := c.LocalEnd(), c.RemoteEnd()
+	g.Source = append(g.Source, f.draft.Address(remote.Addr()))
+	g.SourcePort = append(g.SourcePort, uint32(remote.Port()))
+	g.Destination = append(g.Destination, f.draft.Address(local.Addr()))
+	g.DestinationPort = append(g.DestinationPort, uint32(local.Port()))
+	g.LatencyUs = append(g.LatencyUs, plusOne(s.LatencyNs/1000, s.LatencyNs != 0))
+	g.Waiting = append(g.Waiting, plusOne(s.Waiting, s.Backlog != 0))
+	g.Backlog = append(g.Backlog, s.Backlog)
+	g.ListenerPort = append(g.ListenerPort, otherPort(s.ListenerPort, local.Port()))
+	g.NetworkNamespace = append(g.NetworkNamespace, c.NetworkNamespace)
+	g.ActorNamespace = append(g.ActorNamespace, otherNamespace(&s.Head.Actor, c.NetworkNamespace))
+	g.Ipv4Mapped = append(g.Ipv4Mapped, c.Ipv4Mapped != 0)
+	g.Socket = append(g.Socket, c.Socket)
+	g.Late = append(g.Late, s.Late != 0)
 }
 
 // Close implements bpf.Handler.
@@ -55,7 +78,7 @@ func (f *Filler) Close(s *bpf.CloseSample) {
 	g.SourcePort = append(g.SourcePort, uint32(source.Port()))
 	g.Destination = append(g.Destination, f.draft.Address(destination.Addr()))
 	g.DestinationPort = append(g.DestinationPort, uint32(destination.Port()))
-	g.Direction = append(g.Direction, directionOf(bpf.Direction(s.Direction)))
+	g.Direction = append(g.Direction, directions[bpf.Direction(s.Direction)])
 	g.DurationUs = append(g.DurationUs, s.DurationNs/1000)
 	g.SentBytes = append(g.SentBytes, s.SentBytes)
 	g.ReceivedBytes = append(g.ReceivedBytes, s.ReceivedBytes)
@@ -63,10 +86,45 @@ func (f *Filler) Close(s *bpf.CloseSample) {
 	g.ReceivedSegments = append(g.ReceivedSegments, s.ReceivedSegments)
 	g.Errno = append(g.Errno, s.Error)
 	g.NetworkNamespace = append(g.NetworkNamespace, c.NetworkNamespace)
+	g.ActorNamespace = append(g.ActorNamespace, otherNamespace(&s.Head.Actor, c.NetworkNamespace))
 	g.Ipv4Mapped = append(g.Ipv4Mapped, c.Ipv4Mapped != 0)
 	g.Socket = append(g.Socket, c.Socket)
+	f.appendEnd(g, s)
+}
+
+// appendEnd appends how the connection came to its end, and by whom.
+func (f *Filler) appendEnd(g *weirv1.NetworkClose, s *bpf.CloseSample) {
 	g.ActorIsCloser = append(g.ActorIsCloser, s.ActorIsCloser != 0)
+	g.Closer = append(g.Closer, f.process(KeyOf(s.Closer)))
+	g.FirstCloser = append(g.FirstCloser, firstClosers[bpf.FirstCloser(s.FirstCloser)])
+	g.ResetBy = append(g.ResetBy, resets[bpf.ResetBy(s.ResetBy)])
+	g.NeverAccepted = append(g.NeverAccepted, s.NeverAccepted != 0)
 	g.NotEstablished = append(g.NotEstablished, s.NotEstablished != 0)
+}
+
+var directions = map[bpf.Direction]weirv1.Direction{
+	bpf.DirectionOutbound: weirv1.Direction_DIRECTION_OUTBOUND,
+	bpf.DirectionInbound:  weirv1.Direction_DIRECTION_INBOUND,
+}
+
+var firstClosers = map[bpf.FirstCloser]weirv1.FirstCloser{
+	bpf.FirstCloserLocal:   weirv1.FirstCloser_FIRST_CLOSER_LOCAL,
+	bpf.FirstCloserRemote:  weirv1.FirstCloser_FIRST_CLOSER_REMOTE,
+	bpf.FirstCloserNeither: weirv1.FirstCloser_FIRST_CLOSER_NEITHER,
+}
+
+var resets = map[bpf.ResetBy]weirv1.ResetBy{
+	bpf.ResetByLocal:  weirv1.ResetBy_RESET_BY_LOCAL,
+	bpf.ResetByRemote: weirv1.ResetBy_RESET_BY_REMOTE,
+	bpf.ResetByEither: weirv1.ResetBy_RESET_BY_EITHER,
+}
+
+// plusOne encodes a value that may be unknown.
+func plusOne[T uint32 | uint64](v T, known bool) T {
+	if !known {
+		return 0
+	}
+	return v + 1
 }
 
 // otherNamespace is the actor's network namespace where that is not the socket's.
@@ -77,12 +135,9 @@ func otherNamespace(a *bpf.Actor, socket uint32) uint32 {
 	return a.NetworkNamespace
 }
 
-func directionOf(d bpf.Direction) weirv1.Direction {
-	switch d {
-	case bpf.DirectionOutbound:
-		return weirv1.Direction_DIRECTION_OUTBOUND
-	case bpf.DirectionInbound:
-		return weirv1.Direction_DIRECTION_INBOUND
+func otherPort(port, than uint16) uint32 {
+	if port == than {
+		return 0
 	}
-	return weirv1.Direction_DIRECTION_UNSPECIFIED
+	return uint32(port)
 }

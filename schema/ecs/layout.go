@@ -28,7 +28,7 @@ type binding struct {
 type program struct {
 	specs  []spec
 	root   step
-	target int // binding of the column that names the process it is done to; -1 is none
+	target int // binding of the column that names another process than the actor; -1 is none
 }
 
 // compiled is the layout, which all encoders share.
@@ -104,7 +104,7 @@ func lateness(path string) int {
 	return 0
 }
 
-// kindSpecs returns all specs of a kind, and the binding of the column that names its target.
+// kindSpecs returns all specs of a kind, and the binding of the column that names another process.
 func (c *compiler) kindSpecs(k *schema.Kind) (specs []spec, target int) {
 	target = -1
 	specs = slices.Concat(c.shared, c.kindConstants(k), c.table(&k.Table, fromRow, ""))
@@ -113,11 +113,12 @@ func (c *compiler) kindSpecs(k *schema.Kind) (specs []spec, target int) {
 		if column.Field.GetForm() != weirv1.Form_FORM_PROCESS {
 			continue
 		}
-		if role := column.Field.GetRole(); role != weirv1.Role_ROLE_TARGET || target >= 0 {
-			c.fail("column %s: a row has one target and no %v", column.Name, role)
+		role := column.Field.GetRole()
+		if roles[role] == "" || target >= 0 {
+			c.fail("column %s: a row names one process, and none as %v", column.Name, role)
 		}
 		target = c.bind(&k.Table, column)
-		specs = append(specs, c.process(fromTarget, weirv1.Role_ROLE_TARGET)...)
+		specs = append(specs, c.process(fromTarget, role)...)
 	}
 	return specs, target
 }

@@ -220,6 +220,7 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.Backlog = append(g.Backlog, 4096)
 		g.NetworkNamespace = append(g.NetworkNamespace, 4026532003)
 		g.DualStack = append(g.DualStack, true)
+		g.ActorNamespace = append(g.ActorNamespace, 4026532004)
 	},
 	schema.NetworkClose: func(s *sample) {
 		s.event(schema.NetworkClose)
@@ -240,6 +241,28 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.Socket = append(g.Socket, 77)
 		g.ActorIsCloser = append(g.ActorIsCloser, true)
 		g.NotEstablished = append(g.NotEstablished, true)
+		g.Closer = append(g.Closer, s.shell)
+		g.FirstCloser = append(g.FirstCloser, weirv1.FirstCloser_FIRST_CLOSER_REMOTE)
+		g.ResetBy = append(g.ResetBy, weirv1.ResetBy_RESET_BY_REMOTE)
+		g.NeverAccepted = append(g.NeverAccepted, true)
+		g.ActorNamespace = append(g.ActorNamespace, 4026532004)
+	},
+	schema.NetworkAccept: func(s *sample) {
+		s.event(schema.NetworkAccept)
+		g := s.groups.NetworkAccept
+		g.Source = append(g.Source, s.address("192.0.2.9"))
+		g.SourcePort = append(g.SourcePort, 40222)
+		g.Destination = append(g.Destination, s.address("10.0.0.7"))
+		g.DestinationPort = append(g.DestinationPort, 443)
+		g.LatencyUs = append(g.LatencyUs, 1+150)
+		g.Waiting = append(g.Waiting, 1+0)
+		g.Backlog = append(g.Backlog, 4096)
+		g.ListenerPort = append(g.ListenerPort, 8443)
+		g.NetworkNamespace = append(g.NetworkNamespace, 4026532003)
+		g.ActorNamespace = append(g.ActorNamespace, 4026532004)
+		g.Ipv4Mapped = append(g.Ipv4Mapped, true)
+		g.Socket = append(g.Socket, 77)
+		g.Late = append(g.Late, true)
 	},
 	schema.CapabilityCheck: func(s *sample) {
 		s.event(schema.CapabilityCheck)

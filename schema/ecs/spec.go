@@ -13,7 +13,7 @@ type source uint8
 const (
 	fromRow    source = iota // the row of the kind's column group
 	fromCommon               // the row of Common
-	fromTarget               // processes, by the part that they play in the event
+	fromTarget               // processes, by the part that they play in the event; the one that a row names
 	fromActor
 	fromParent
 	fromCreator
@@ -52,6 +52,7 @@ var roles = map[weirv1.Role]string{
 	weirv1.Role_ROLE_PARENT:  "process.parent",
 	weirv1.Role_ROLE_TARGET:  "weir.target.process",
 	weirv1.Role_ROLE_CREATOR: "weir.creator",
+	weirv1.Role_ROLE_CLOSER:  "weir.closer",
 }
 
 // ownPrefix begins the paths that ECS does not know.

@@ -28,6 +28,7 @@ type event struct {
 	} `json:"process"`
 	Source      endpoint `json:"source"`
 	Destination endpoint `json:"destination"`
+	Server      endpoint `json:"server"`
 	Network     struct {
 		Direction string `json:"direction"`
 	} `json:"network"`
@@ -110,6 +111,7 @@ type fact struct {
 	// Of a connection or a listener.
 	Source      netip.AddrPort `json:",omitzero"`
 	Destination netip.AddrPort `json:",omitzero"`
+	Server      netip.AddrPort `json:",omitzero"`
 	Direction   string         `json:",omitzero"`
 	Errno       string         `json:",omitzero"`
 	Mapped      bool           `json:",omitzero"`
@@ -141,7 +143,7 @@ func (e event) fact() fact {
 	case schema.ProcessExit.Name:
 		f.Code, f.Signal = e.Process.ExitCode, e.Weir.Exit.Signal
 	default:
-		f.Source, f.Destination = e.Source.addrPort(), e.Destination.addrPort()
+		f.Source, f.Destination, f.Server = e.Source.addrPort(), e.Destination.addrPort(), e.Server.addrPort()
 		f.Direction, f.Errno, f.Mapped = e.Network.Direction, e.Error.Code, e.Weir.Network.Mapped
 		f.Sent, f.Received = e.Weir.Network.Sent.Bytes, e.Weir.Network.Received.Bytes
 	}

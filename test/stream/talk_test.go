@@ -52,7 +52,7 @@ func (k *talker) talk(loopback netip.Addr) {
 	listener := k.socket(loopback)
 	k.do(unix.Listen(listener, 4)) // without bind: the kernel chooses the port
 	listening := k.local(listener)
-	k.note(fact{Kind: schema.NetworkListen.Name, Source: listening})
+	k.note(fact{Kind: schema.NetworkListen.Name, Server: listening})
 
 	client := k.bound(loopback)
 	to := netip.AddrPortFrom(loopback, listening.Port())
@@ -62,6 +62,8 @@ func (k *talker) talk(loopback netip.Addr) {
 	k.send(client, server, request)
 	k.send(server, client, reply)
 	connection := fact{Kind: schema.NetworkConnect.Name, Source: k.local(client), Destination: to}
+	k.note(connection)
+	connection.Kind, connection.Direction = schema.NetworkAccept.Name, "ingress"
 	k.note(connection)
 	k.do(unix.Close(client))
 	k.expect(server, 0)

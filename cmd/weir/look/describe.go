@@ -33,6 +33,8 @@ func describe(b *batch.Batch, row batch.Row) string {
 		return endpoint(b, schema.At(l.Address, i), schema.At(l.Port, i))
 	case schema.NetworkClose:
 		return describeClose(b, p.NetworkClose, i)
+	case schema.NetworkAccept:
+		return describeAccept(b, p.NetworkAccept, i)
 	default:
 		return describeSelf(b, row)
 	}
@@ -106,6 +108,18 @@ func describeClose(b *batch.Batch, c *weirv1.NetworkClose, i int) string {
 	}
 	if errno := schema.At(c.Errno, i); errno != 0 {
 		text += " " + unix.ErrnoName(syscall.Errno(errno))
+	}
+	if schema.At(c.NeverAccepted, i) {
+		text += ", never accepted"
+	}
+	return text
+}
+
+func describeAccept(b *batch.Batch, a *weirv1.NetworkAccept, i int) string {
+	text := endpoint(b, schema.At(a.Source, i), schema.At(a.SourcePort, i)) + " → " +
+		endpoint(b, schema.At(a.Destination, i), schema.At(a.DestinationPort, i))
+	if plusOne := schema.At(a.LatencyUs, i); plusOne != 0 {
+		text += " after " + duration(plusOne-1)
 	}
 	return text
 }

@@ -381,6 +381,7 @@ type Batch struct {
 	NetworkConnect    *NetworkConnect    `protobuf:"bytes,201,opt,name=network_connect,json=networkConnect,proto3" json:"network_connect,omitempty"`
 	NetworkListen     *NetworkListen     `protobuf:"bytes,202,opt,name=network_listen,json=networkListen,proto3" json:"network_listen,omitempty"`
 	NetworkClose      *NetworkClose      `protobuf:"bytes,203,opt,name=network_close,json=networkClose,proto3" json:"network_close,omitempty"`
+	NetworkAccept     *NetworkAccept     `protobuf:"bytes,204,opt,name=network_accept,json=networkAccept,proto3" json:"network_accept,omitempty"`
 	CapabilityCheck   *CapabilityCheck   `protobuf:"bytes,301,opt,name=capability_check,json=capabilityCheck,proto3" json:"capability_check,omitempty"`
 	WeirStarted       *WeirStarted       `protobuf:"bytes,901,opt,name=weir_started,json=weirStarted,proto3" json:"weir_started,omitempty"`
 	WeirStopped       *WeirStopped       `protobuf:"bytes,902,opt,name=weir_stopped,json=weirStopped,proto3" json:"weir_stopped,omitempty"`
@@ -536,6 +537,13 @@ func (x *Batch) GetNetworkListen() *NetworkListen {
 func (x *Batch) GetNetworkClose() *NetworkClose {
 	if x != nil {
 		return x.NetworkClose
+	}
+	return nil
+}
+
+func (x *Batch) GetNetworkAccept() *NetworkAccept {
+	if x != nil {
+		return x.NetworkAccept
 	}
 	return nil
 }
@@ -1706,7 +1714,8 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x123\n" +
 	"\n" +
 	"enrichment\x18\x02 \x01(\v2\x13.weir.v1.EnrichmentR\n" +
-	"enrichment\"\xdd\t\n" +
+	"enrichment\"\x9d\n" +
+	"\n" +
 	"\x05Batch\x12'\n" +
 	"\x06header\x18\x01 \x01(\v2\x0f.weir.v1.HeaderR\x06header\x123\n" +
 	"\n" +
@@ -1727,7 +1736,8 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x13process_exec_failed\x18h \x01(\v2\x1a.weir.v1.ProcessExecFailedR\x11processExecFailed\x12A\n" +
 	"\x0fnetwork_connect\x18\xc9\x01 \x01(\v2\x17.weir.v1.NetworkConnectR\x0enetworkConnect\x12>\n" +
 	"\x0enetwork_listen\x18\xca\x01 \x01(\v2\x16.weir.v1.NetworkListenR\rnetworkListen\x12;\n" +
-	"\rnetwork_close\x18\xcb\x01 \x01(\v2\x15.weir.v1.NetworkCloseR\fnetworkClose\x12D\n" +
+	"\rnetwork_close\x18\xcb\x01 \x01(\v2\x15.weir.v1.NetworkCloseR\fnetworkClose\x12>\n" +
+	"\x0enetwork_accept\x18\xcc\x01 \x01(\v2\x16.weir.v1.NetworkAcceptR\rnetworkAccept\x12D\n" +
 	"\x10capability_check\x18\xad\x02 \x01(\v2\x18.weir.v1.CapabilityCheckR\x0fcapabilityCheck\x128\n" +
 	"\fweir_started\x18\x85\a \x01(\v2\x14.weir.v1.WeirStartedR\vweirStarted\x128\n" +
 	"\fweir_stopped\x18\x86\a \x01(\v2\x14.weir.v1.WeirStoppedR\vweirStopped\x12>\n" +
@@ -1976,13 +1986,14 @@ var file_weir_v1_batch_proto_goTypes = []any{
 	(*NetworkConnect)(nil),    // 21: weir.v1.NetworkConnect
 	(*NetworkListen)(nil),     // 22: weir.v1.NetworkListen
 	(*NetworkClose)(nil),      // 23: weir.v1.NetworkClose
-	(*CapabilityCheck)(nil),   // 24: weir.v1.CapabilityCheck
-	(*WeirStarted)(nil),       // 25: weir.v1.WeirStarted
-	(*WeirStopped)(nil),       // 26: weir.v1.WeirStopped
-	(*WeirHeartbeat)(nil),     // 27: weir.v1.WeirHeartbeat
-	(*WeirGap)(nil),           // 28: weir.v1.WeirGap
-	(*WeirLoss)(nil),          // 29: weir.v1.WeirLoss
-	(Origin)(0),               // 30: weir.v1.Origin
+	(*NetworkAccept)(nil),     // 24: weir.v1.NetworkAccept
+	(*CapabilityCheck)(nil),   // 25: weir.v1.CapabilityCheck
+	(*WeirStarted)(nil),       // 26: weir.v1.WeirStarted
+	(*WeirStopped)(nil),       // 27: weir.v1.WeirStopped
+	(*WeirHeartbeat)(nil),     // 28: weir.v1.WeirHeartbeat
+	(*WeirGap)(nil),           // 29: weir.v1.WeirGap
+	(*WeirLoss)(nil),          // 30: weir.v1.WeirLoss
+	(Origin)(0),               // 31: weir.v1.Origin
 }
 var file_weir_v1_batch_proto_depIdxs = []int32{
 	0,  // 0: weir.v1.SealedBatch.codec:type_name -> weir.v1.Codec
@@ -2004,21 +2015,22 @@ var file_weir_v1_batch_proto_depIdxs = []int32{
 	21, // 16: weir.v1.Batch.network_connect:type_name -> weir.v1.NetworkConnect
 	22, // 17: weir.v1.Batch.network_listen:type_name -> weir.v1.NetworkListen
 	23, // 18: weir.v1.Batch.network_close:type_name -> weir.v1.NetworkClose
-	24, // 19: weir.v1.Batch.capability_check:type_name -> weir.v1.CapabilityCheck
-	25, // 20: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
-	26, // 21: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
-	27, // 22: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
-	28, // 23: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
-	29, // 24: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
-	30, // 25: weir.v1.Header.origin:type_name -> weir.v1.Origin
-	2,  // 26: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
-	1,  // 27: weir.v1.Processes.hash_state:type_name -> weir.v1.HashState
-	13, // 28: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	24, // 19: weir.v1.Batch.network_accept:type_name -> weir.v1.NetworkAccept
+	25, // 20: weir.v1.Batch.capability_check:type_name -> weir.v1.CapabilityCheck
+	26, // 21: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
+	27, // 22: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
+	28, // 23: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
+	29, // 24: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
+	30, // 25: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
+	31, // 26: weir.v1.Header.origin:type_name -> weir.v1.Origin
+	2,  // 27: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
+	1,  // 28: weir.v1.Processes.hash_state:type_name -> weir.v1.HashState
+	13, // 29: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_batch_proto_init() }

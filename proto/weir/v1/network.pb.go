@@ -23,6 +23,118 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// FirstCloser is the end of a connection that was the first to close.
+type FirstCloser int32
+
+const (
+	FirstCloser_FIRST_CLOSER_UNSPECIFIED FirstCloser = 0
+	// The host's.
+	FirstCloser_FIRST_CLOSER_LOCAL FirstCloser = 1
+	// The other.
+	FirstCloser_FIRST_CLOSER_REMOTE FirstCloser = 2
+	// None of them: the kernel gave up, as keepalive or sent data was not answered.
+	FirstCloser_FIRST_CLOSER_NEITHER FirstCloser = 3
+)
+
+// Enum value maps for FirstCloser.
+var (
+	FirstCloser_name = map[int32]string{
+		0: "FIRST_CLOSER_UNSPECIFIED",
+		1: "FIRST_CLOSER_LOCAL",
+		2: "FIRST_CLOSER_REMOTE",
+		3: "FIRST_CLOSER_NEITHER",
+	}
+	FirstCloser_value = map[string]int32{
+		"FIRST_CLOSER_UNSPECIFIED": 0,
+		"FIRST_CLOSER_LOCAL":       1,
+		"FIRST_CLOSER_REMOTE":      2,
+		"FIRST_CLOSER_NEITHER":     3,
+	}
+)
+
+func (x FirstCloser) Enum() *FirstCloser {
+	p := new(FirstCloser)
+	*p = x
+	return p
+}
+
+func (x FirstCloser) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FirstCloser) Descriptor() protoreflect.EnumDescriptor {
+	return file_weir_v1_network_proto_enumTypes[0].Descriptor()
+}
+
+func (FirstCloser) Type() protoreflect.EnumType {
+	return &file_weir_v1_network_proto_enumTypes[0]
+}
+
+func (x FirstCloser) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FirstCloser.Descriptor instead.
+func (FirstCloser) EnumDescriptor() ([]byte, []int) {
+	return file_weir_v1_network_proto_rawDescGZIP(), []int{0}
+}
+
+// ResetBy is the end of a connection that reset it.
+type ResetBy int32
+
+const (
+	ResetBy_RESET_BY_UNSPECIFIED ResetBy = 0
+	// The host's: closed with unread data or SO_LINGER 0, disconnected, aborted, or its listener closed.
+	ResetBy_RESET_BY_LOCAL ResetBy = 1
+	// The other.
+	ResetBy_RESET_BY_REMOTE ResetBy = 2
+	// The other, after the host's end was closed; or the host's, in answer to data that came after that.
+	ResetBy_RESET_BY_EITHER ResetBy = 3
+)
+
+// Enum value maps for ResetBy.
+var (
+	ResetBy_name = map[int32]string{
+		0: "RESET_BY_UNSPECIFIED",
+		1: "RESET_BY_LOCAL",
+		2: "RESET_BY_REMOTE",
+		3: "RESET_BY_EITHER",
+	}
+	ResetBy_value = map[string]int32{
+		"RESET_BY_UNSPECIFIED": 0,
+		"RESET_BY_LOCAL":       1,
+		"RESET_BY_REMOTE":      2,
+		"RESET_BY_EITHER":      3,
+	}
+)
+
+func (x ResetBy) Enum() *ResetBy {
+	p := new(ResetBy)
+	*p = x
+	return p
+}
+
+func (x ResetBy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ResetBy) Descriptor() protoreflect.EnumDescriptor {
+	return file_weir_v1_network_proto_enumTypes[1].Descriptor()
+}
+
+func (ResetBy) Type() protoreflect.EnumType {
+	return &file_weir_v1_network_proto_enumTypes[1]
+}
+
+func (x ResetBy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ResetBy.Descriptor instead.
+func (ResetBy) EnumDescriptor() ([]byte, []int) {
+	return file_weir_v1_network_proto_rawDescGZIP(), []int{1}
+}
+
 // Direction of a connection, seen from the host.
 type Direction int32
 
@@ -59,11 +171,11 @@ func (x Direction) String() string {
 }
 
 func (Direction) Descriptor() protoreflect.EnumDescriptor {
-	return file_weir_v1_network_proto_enumTypes[0].Descriptor()
+	return file_weir_v1_network_proto_enumTypes[2].Descriptor()
 }
 
 func (Direction) Type() protoreflect.EnumType {
-	return &file_weir_v1_network_proto_enumTypes[0]
+	return &file_weir_v1_network_proto_enumTypes[2]
 }
 
 func (x Direction) Number() protoreflect.EnumNumber {
@@ -72,7 +184,7 @@ func (x Direction) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Direction.Descriptor instead.
 func (Direction) EnumDescriptor() ([]byte, []int) {
-	return file_weir_v1_network_proto_rawDescGZIP(), []int{0}
+	return file_weir_v1_network_proto_rawDescGZIP(), []int{2}
 }
 
 // A TCP connection attempt ended: it was established or failed. One that has no answer yet when its first SYN is sent
@@ -253,9 +365,11 @@ type NetworkListen struct {
 	// Inode number of the socket's network namespace.
 	NetworkNamespace []uint32 `protobuf:"varint,4,rep,packed,name=network_namespace,json=networkNamespace,proto3" json:"network_namespace,omitempty"`
 	// The socket is an IPv6 one that takes IPv4 as well.
-	DualStack     []bool `protobuf:"varint,5,rep,packed,name=dual_stack,json=dualStack,proto3" json:"dual_stack,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DualStack []bool `protobuf:"varint,5,rep,packed,name=dual_stack,json=dualStack,proto3" json:"dual_stack,omitempty"`
+	// Inode number of the actor's network namespace, where that is not the socket's.
+	ActorNamespace []uint32 `protobuf:"varint,6,rep,packed,name=actor_namespace,json=actorNamespace,proto3" json:"actor_namespace,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *NetworkListen) Reset() {
@@ -323,7 +437,16 @@ func (x *NetworkListen) GetDualStack() []bool {
 	return nil
 }
 
-// A TCP connection ended that was established, or that network.connect told as pending. The actor is who opened it, or who closed it where that is not known.
+func (x *NetworkListen) GetActorNamespace() []uint32 {
+	if x != nil {
+		return x.ActorNamespace
+	}
+	return nil
+}
+
+// A TCP connection ended that was established, or that network.connect told as pending. The actor is who opened or
+// accepted it, or who closed it where that is not known. An end that waits for the other's FIN after its process has
+// closed it is told to be closed then: TIME_WAIT is over the connection.
 type NetworkClose struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who opened the connection: the host's end of an outbound one, the other end of an inbound one.
@@ -355,8 +478,18 @@ type NetworkClose struct {
 	Ipv4Mapped []bool `protobuf:"varint,13,rep,packed,name=ipv4_mapped,json=ipv4Mapped,proto3" json:"ipv4_mapped,omitempty"`
 	// As in network.connect.
 	Socket []uint64 `protobuf:"varint,14,rep,packed,name=socket,proto3" json:"socket,omitempty"`
-	// The actor closed the connection; who opened it is not known.
+	// The actor closed the connection; who opened or accepted it is not known.
 	ActorIsCloser []bool `protobuf:"varint,15,rep,packed,name=actor_is_closer,json=actorIsCloser,proto3" json:"actor_is_closer,omitempty"`
+	// Who was the first to close or shut the host's end, where that is not the actor.
+	Closer []uint32 `protobuf:"varint,16,rep,packed,name=closer,proto3" json:"closer,omitempty"`
+	// Which end was the first to close.
+	FirstCloser []FirstCloser `protobuf:"varint,17,rep,packed,name=first_closer,json=firstCloser,proto3,enum=weir.v1.FirstCloser" json:"first_closer,omitempty"`
+	// Which end reset the connection, if one did.
+	ResetBy []ResetBy `protobuf:"varint,18,rep,packed,name=reset_by,json=resetBy,proto3,enum=weir.v1.ResetBy" json:"reset_by,omitempty"`
+	// The connection came in, and no accept took it until its end.
+	NeverAccepted []bool `protobuf:"varint,19,rep,packed,name=never_accepted,json=neverAccepted,proto3" json:"never_accepted,omitempty"`
+	// Inode number of the actor's network namespace, where that is not the socket's.
+	ActorNamespace []uint32 `protobuf:"varint,20,rep,packed,name=actor_namespace,json=actorNamespace,proto3" json:"actor_namespace,omitempty"`
 	// There was no connection: this is the end of an attempt that network.connect told as pending.
 	NotEstablished []bool `protobuf:"varint,21,rep,packed,name=not_established,json=notEstablished,proto3" json:"not_established,omitempty"`
 	unknownFields  protoimpl.UnknownFields
@@ -498,9 +631,199 @@ func (x *NetworkClose) GetActorIsCloser() []bool {
 	return nil
 }
 
+func (x *NetworkClose) GetCloser() []uint32 {
+	if x != nil {
+		return x.Closer
+	}
+	return nil
+}
+
+func (x *NetworkClose) GetFirstCloser() []FirstCloser {
+	if x != nil {
+		return x.FirstCloser
+	}
+	return nil
+}
+
+func (x *NetworkClose) GetResetBy() []ResetBy {
+	if x != nil {
+		return x.ResetBy
+	}
+	return nil
+}
+
+func (x *NetworkClose) GetNeverAccepted() []bool {
+	if x != nil {
+		return x.NeverAccepted
+	}
+	return nil
+}
+
+func (x *NetworkClose) GetActorNamespace() []uint32 {
+	if x != nil {
+		return x.ActorNamespace
+	}
+	return nil
+}
+
 func (x *NetworkClose) GetNotEstablished() []bool {
 	if x != nil {
 		return x.NotEstablished
+	}
+	return nil
+}
+
+// accept returned a TCP connection. The actor is to whom: its owner from then on.
+type NetworkAccept struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The other end, which opened the connection.
+	Source []uint32 `protobuf:"varint,1,rep,packed,name=source,proto3" json:"source,omitempty"`
+	// Its port.
+	SourcePort []uint32 `protobuf:"varint,2,rep,packed,name=source_port,json=sourcePort,proto3" json:"source_port,omitempty"`
+	// The host's end.
+	Destination []uint32 `protobuf:"varint,3,rep,packed,name=destination,proto3" json:"destination,omitempty"`
+	// Its port.
+	DestinationPort []uint32 `protobuf:"varint,4,rep,packed,name=destination_port,json=destinationPort,proto3" json:"destination_port,omitempty"`
+	// How long the connection had waited, from established to accept. None where it is older than the collector, or
+	// was accepted before it was established (TCP Fast Open), or is late.
+	LatencyUs []uint64 `protobuf:"varint,5,rep,packed,name=latency_us,json=latencyUs,proto3" json:"latency_us,omitempty"`
+	// Connections that still waited at the listener: sock.sk_ack_backlog. Where the rung tells, as the three below.
+	Waiting []uint32 `protobuf:"varint,6,rep,packed,name=waiting,proto3" json:"waiting,omitempty"`
+	// How many may wait at the listener: sock.sk_max_ack_backlog.
+	Backlog []uint32 `protobuf:"varint,7,rep,packed,name=backlog,proto3" json:"backlog,omitempty"`
+	// Port of the listener, where that is not the host's end's: a transparent proxy's.
+	ListenerPort []uint32 `protobuf:"varint,8,rep,packed,name=listener_port,json=listenerPort,proto3" json:"listener_port,omitempty"`
+	// Inode number of the socket's network namespace.
+	NetworkNamespace []uint32 `protobuf:"varint,9,rep,packed,name=network_namespace,json=networkNamespace,proto3" json:"network_namespace,omitempty"`
+	// Inode number of the actor's, where that is not the socket's.
+	ActorNamespace []uint32 `protobuf:"varint,10,rep,packed,name=actor_namespace,json=actorNamespace,proto3" json:"actor_namespace,omitempty"`
+	// The addresses are IPv4 by way of an IPv6 socket.
+	Ipv4Mapped []bool `protobuf:"varint,11,rep,packed,name=ipv4_mapped,json=ipv4Mapped,proto3" json:"ipv4_mapped,omitempty"`
+	// The same on accept and close of one connection.
+	Socket []uint64 `protobuf:"varint,12,rep,packed,name=socket,proto3" json:"socket,omitempty"`
+	// The rung saw no accept, but its process close the connection, or its end: when it was accepted is not known.
+	Late          []bool `protobuf:"varint,13,rep,packed,name=late,proto3" json:"late,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NetworkAccept) Reset() {
+	*x = NetworkAccept{}
+	mi := &file_weir_v1_network_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NetworkAccept) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NetworkAccept) ProtoMessage() {}
+
+func (x *NetworkAccept) ProtoReflect() protoreflect.Message {
+	mi := &file_weir_v1_network_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NetworkAccept.ProtoReflect.Descriptor instead.
+func (*NetworkAccept) Descriptor() ([]byte, []int) {
+	return file_weir_v1_network_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *NetworkAccept) GetSource() []uint32 {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetSourcePort() []uint32 {
+	if x != nil {
+		return x.SourcePort
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetDestination() []uint32 {
+	if x != nil {
+		return x.Destination
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetDestinationPort() []uint32 {
+	if x != nil {
+		return x.DestinationPort
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetLatencyUs() []uint64 {
+	if x != nil {
+		return x.LatencyUs
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetWaiting() []uint32 {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetBacklog() []uint32 {
+	if x != nil {
+		return x.Backlog
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetListenerPort() []uint32 {
+	if x != nil {
+		return x.ListenerPort
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetNetworkNamespace() []uint32 {
+	if x != nil {
+		return x.NetworkNamespace
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetActorNamespace() []uint32 {
+	if x != nil {
+		return x.ActorNamespace
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetIpv4Mapped() []bool {
+	if x != nil {
+		return x.Ipv4Mapped
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetSocket() []uint64 {
+	if x != nil {
+		return x.Socket
+	}
+	return nil
+}
+
+func (x *NetworkAccept) GetLate() []bool {
+	if x != nil {
+		return x.Late
 	}
 	return nil
 }
@@ -547,22 +870,23 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\x16weir.network.interfaceR\tinterface:z\xe2\xe0\x18v\n" +
 	"\x0fnetwork.connect\x12\anetwork\x1a\x05start\x1a\n" +
 	"connection\"\aconnect0\xa1\x1f8\x01@\x01J7\n" +
-	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\xb8\x03\n" +
+	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\x85\x04\n" +
 	"\rNetworkListen\x12>\n" +
 	"\aaddress\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
-	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\aaddress\x128\n" +
+	"\tserver.ip\x12\x0fdst_endpoint.ip\x18\x038\x04R\aaddress\x128\n" +
 	"\x04port\x18\x02 \x03(\rB$\xe2\xe0\x18 \n" +
-	"\vsource.port\x12\x11src_endpoint.portR\x04port\x126\n" +
+	"\vserver.port\x12\x11dst_endpoint.portR\x04port\x126\n" +
 	"\abacklog\x18\x03 \x03(\rB\x1c\xe2\xe0\x18\x18\n" +
 	"\x14weir.network.backlog0\x01R\abacklog\x12I\n" +
 	"\x11network_namespace\x18\x04 \x03(\rB\x1c\xe2\xe0\x18\x18\n" +
 	"\x16weir.network.namespaceR\x10networkNamespace\x12<\n" +
 	"\n" +
 	"dual_stack\x18\x05 \x03(\bB\x1d\xe2\xe0\x18\x19\n" +
-	"\x17weir.network.dual_stackR\tdualStack:l\xe2\xe0\x18h\n" +
+	"\x17weir.network.dual_stackR\tdualStack\x12K\n" +
+	"\x0factor_namespace\x18\x06 \x03(\rB\"\xe2\xe0\x18\x1e\n" +
+	"\x1cweir.network.actor_namespaceR\x0eactorNamespace:l\xe2\xe0\x18h\n" +
 	"\x0enetwork.listen\x12\anetwork\x1a\x05start\"\x06listen0\xa1\x1f8\a@\x01J7\n" +
-	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\x9d\n" +
-	"\n" +
+	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\xfa\f\n" +
 	"\fNetworkClose\x12<\n" +
 	"\x06source\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
 	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\x06source\x12E\n" +
@@ -600,12 +924,70 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\x06socket\x18\x0e \x03(\x04B\"\xe2\xe0\x18\x1e\n" +
 	"\x13weir.network.socketJ\akeywordR\x06socket\x12J\n" +
 	"\x0factor_is_closer\x18\x0f \x03(\bB\"\xe2\xe0\x18\x1e\n" +
-	"\x1cweir.network.actor_is_closerR\ractorIsCloser\x12M\n" +
+	"\x1cweir.network.actor_is_closerR\ractorIsCloser\x12 \n" +
+	"\x06closer\x18\x10 \x03(\rB\b\xe2\xe0\x18\x04\x18\x04(\x06R\x06closer\x12X\n" +
+	"\ffirst_closer\x18\x11 \x03(\x0e2\x14.weir.v1.FirstCloserB\x1f\xe2\xe0\x18\x1b\n" +
+	"\x19weir.network.first_closerR\vfirstCloser\x12H\n" +
+	"\breset_by\x18\x12 \x03(\x0e2\x10.weir.v1.ResetByB\x1b\xe2\xe0\x18\x17\n" +
+	"\x15weir.network.reset_byR\aresetBy\x12H\n" +
+	"\x0enever_accepted\x18\x13 \x03(\bB!\xe2\xe0\x18\x1d\n" +
+	"\x1bweir.network.never_acceptedR\rneverAccepted\x12K\n" +
+	"\x0factor_namespace\x18\x14 \x03(\rB\"\xe2\xe0\x18\x1e\n" +
+	"\x1cweir.network.actor_namespaceR\x0eactorNamespace\x12M\n" +
 	"\x0fnot_established\x18\x15 \x03(\bB$\xe2\xe0\x18 \n" +
 	"\x1cweir.network.not_established8\x01R\x0enotEstablished:t\xe2\xe0\x18p\n" +
 	"\rnetwork.close\x12\anetwork\x1a\x03end\x1a\n" +
 	"connection\"\x05close0\xa1\x1f8\x02@\x01J7\n" +
-	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp*n\n" +
+	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp\"\xa5\b\n" +
+	"\rNetworkAccept\x12<\n" +
+	"\x06source\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
+	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\x06source\x12E\n" +
+	"\vsource_port\x18\x02 \x03(\rB$\xe2\xe0\x18 \n" +
+	"\vsource.port\x12\x11src_endpoint.portR\n" +
+	"sourcePort\x12K\n" +
+	"\vdestination\x18\x03 \x03(\rB)\xe2\xe0\x18%\n" +
+	"\x0edestination.ip\x12\x0fdst_endpoint.ip\x18\x038\x04R\vdestination\x12V\n" +
+	"\x10destination_port\x18\x04 \x03(\rB+\xe2\xe0\x18'\n" +
+	"\x10destination.port\x12\x11dst_endpoint.port8\n" +
+	"R\x0fdestinationPort\x12>\n" +
+	"\n" +
+	"latency_us\x18\x05 \x03(\x04B\x1f\xe2\xe0\x18\x1b\n" +
+	"\x0eevent.duration\x18\b \x028\x05B\x03µsR\tlatencyUs\x126\n" +
+	"\awaiting\x18\x06 \x03(\rB\x1c\xe2\xe0\x18\x18\n" +
+	"\x14weir.network.waiting \x02R\awaiting\x124\n" +
+	"\abacklog\x18\a \x03(\rB\x1a\xe2\xe0\x18\x16\n" +
+	"\x14weir.network.backlogR\abacklog\x12E\n" +
+	"\rlistener_port\x18\b \x03(\rB \xe2\xe0\x18\x1c\n" +
+	"\x1aweir.network.listener_portR\flistenerPort\x12I\n" +
+	"\x11network_namespace\x18\t \x03(\rB\x1c\xe2\xe0\x18\x18\n" +
+	"\x16weir.network.namespaceR\x10networkNamespace\x12K\n" +
+	"\x0factor_namespace\x18\n" +
+	" \x03(\rB\"\xe2\xe0\x18\x1e\n" +
+	"\x1cweir.network.actor_namespaceR\x0eactorNamespace\x12?\n" +
+	"\vipv4_mapped\x18\v \x03(\bB\x1e\xe2\xe0\x18\x1a\n" +
+	"\x18weir.network.ipv4_mappedR\n" +
+	"ipv4Mapped\x12:\n" +
+	"\x06socket\x18\f \x03(\x04B\"\xe2\xe0\x18\x1e\n" +
+	"\x13weir.network.socketJ\akeywordR\x06socket\x12+\n" +
+	"\x04late\x18\r \x03(\bB\x17\xe2\xe0\x18\x13\n" +
+	"\x11weir.network.lateR\x04late:\xb2\x01\xe2\xe0\x18\xad\x01\n" +
+	"\x0enetwork.accept\x12\anetwork\x1a\x05start\x1a\n" +
+	"connection\"\x06accept0\xa1\x1f8\x01@\x01J7\n" +
+	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcpJ7\n" +
+	"\x11network.direction\x12\x19connection_info.direction\x1a\aingress*\x9a\x01\n" +
+	"\vFirstCloser\x12\x1c\n" +
+	"\x18FIRST_CLOSER_UNSPECIFIED\x10\x00\x12!\n" +
+	"\x12FIRST_CLOSER_LOCAL\x10\x01\x1a\t\xe2\xe0\x18\x05local\x12#\n" +
+	"\x13FIRST_CLOSER_REMOTE\x10\x02\x1a\n" +
+	"\xe2\xe0\x18\x06remote\x12%\n" +
+	"\x14FIRST_CLOSER_NEITHER\x10\x03\x1a\v\xe2\xe0\x18\aneither*\x84\x01\n" +
+	"\aResetBy\x12\x18\n" +
+	"\x14RESET_BY_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x0eRESET_BY_LOCAL\x10\x01\x1a\t\xe2\xe0\x18\x05local\x12\x1f\n" +
+	"\x0fRESET_BY_REMOTE\x10\x02\x1a\n" +
+	"\xe2\xe0\x18\x06remote\x12\x1f\n" +
+	"\x0fRESET_BY_EITHER\x10\x03\x1a\n" +
+	"\xe2\xe0\x18\x06either*n\n" +
 	"\tDirection\x12\x19\n" +
 	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x12DIRECTION_OUTBOUND\x10\x01\x1a\n" +
@@ -624,21 +1006,26 @@ func file_weir_v1_network_proto_rawDescGZIP() []byte {
 	return file_weir_v1_network_proto_rawDescData
 }
 
-var file_weir_v1_network_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_weir_v1_network_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_weir_v1_network_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_weir_v1_network_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_weir_v1_network_proto_goTypes = []any{
-	(Direction)(0),         // 0: weir.v1.Direction
-	(*NetworkConnect)(nil), // 1: weir.v1.NetworkConnect
-	(*NetworkListen)(nil),  // 2: weir.v1.NetworkListen
-	(*NetworkClose)(nil),   // 3: weir.v1.NetworkClose
+	(FirstCloser)(0),       // 0: weir.v1.FirstCloser
+	(ResetBy)(0),           // 1: weir.v1.ResetBy
+	(Direction)(0),         // 2: weir.v1.Direction
+	(*NetworkConnect)(nil), // 3: weir.v1.NetworkConnect
+	(*NetworkListen)(nil),  // 4: weir.v1.NetworkListen
+	(*NetworkClose)(nil),   // 5: weir.v1.NetworkClose
+	(*NetworkAccept)(nil),  // 6: weir.v1.NetworkAccept
 }
 var file_weir_v1_network_proto_depIdxs = []int32{
-	0, // 0: weir.v1.NetworkClose.direction:type_name -> weir.v1.Direction
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 0: weir.v1.NetworkClose.direction:type_name -> weir.v1.Direction
+	0, // 1: weir.v1.NetworkClose.first_closer:type_name -> weir.v1.FirstCloser
+	1, // 2: weir.v1.NetworkClose.reset_by:type_name -> weir.v1.ResetBy
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_network_proto_init() }
@@ -652,8 +1039,8 @@ func file_weir_v1_network_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weir_v1_network_proto_rawDesc), len(file_weir_v1_network_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   3,
+			NumEnums:      3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -275,6 +275,8 @@ const (
 	Role_ROLE_CREATOR Role = 4
 	// Leader of the session: ECS process.session_leader.
 	Role_ROLE_SESSION_LEADER Role = 5
+	// Who ended it where that is not the actor: weir.closer.
+	Role_ROLE_CLOSER Role = 6
 )
 
 // Enum value maps for Role.
@@ -286,6 +288,7 @@ var (
 		3: "ROLE_TARGET",
 		4: "ROLE_CREATOR",
 		5: "ROLE_SESSION_LEADER",
+		6: "ROLE_CLOSER",
 	}
 	Role_value = map[string]int32{
 		"ROLE_UNSPECIFIED":    0,
@@ -294,6 +297,7 @@ var (
 		"ROLE_TARGET":         3,
 		"ROLE_CREATOR":        4,
 		"ROLE_SESSION_LEADER": 5,
+		"ROLE_CLOSER":         6,
 	}
 )
 
@@ -336,7 +340,7 @@ const (
 	Transform_TRANSFORM_BASENAME Transform = 2
 	// Arguments: also command_line beside them, joined by spaces.
 	Transform_TRANSFORM_COMMAND_LINE Transform = 3
-	// Address of one end: also source.address or destination.address beside it, related.ip, network.type.
+	// Address of one end: also address beside it, such as source.address, related.ip, network.type.
 	Transform_TRANSFORM_ENDPOINT Transform = 4
 	// Duration: also event.start, the event's time less the duration.
 	Transform_TRANSFORM_START Transform = 5
@@ -917,7 +921,7 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\bEncoding\x12\x18\n" +
 	"\x14ENCODING_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eENCODING_DELTA\x10\x01\x12\x15\n" +
-	"\x11ENCODING_PLUS_ONE\x10\x02*y\n" +
+	"\x11ENCODING_PLUS_ONE\x10\x02*\x8a\x01\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -925,7 +929,8 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\vROLE_PARENT\x10\x02\x12\x0f\n" +
 	"\vROLE_TARGET\x10\x03\x12\x10\n" +
 	"\fROLE_CREATOR\x10\x04\x12\x17\n" +
-	"\x13ROLE_SESSION_LEADER\x10\x05*\xa5\x02\n" +
+	"\x13ROLE_SESSION_LEADER\x10\x05\x12\x0f\n" +
+	"\vROLE_CLOSER\x10\x06*\xa5\x02\n" +
 	"\tTransform\x12\x19\n" +
 	"\x15TRANSFORM_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TRANSFORM_OUTCOME\x10\x01\x12\x16\n" +
