@@ -58,6 +58,8 @@ type conversion struct {
 	to    Kind // KindNone: this build has no such kind
 	bytes int  // of the other build's struct
 	moves []move
+
+	key, value, keyKind int // offsets in the samples of counted kinds; key < 0: it is none
 }
 
 type move struct{ from, to, bytes int }
@@ -73,7 +75,7 @@ func NewConverter(forms []Form) *Converter {
 	own := Forms()
 	for _, f := range forms {
 		c.kind, c.size = f.Fields["Head.Kind"], f.Fields["Head.Size"]
-		v := conversion{name: f.Kind, bytes: f.Bytes}
+		v := conversion{name: f.Kind, bytes: f.Bytes, key: beginOf(f, "Key."), value: beginOf(f, "Count."), keyKind: f.Fields["Key.Kind"][0]}
 		if kind, ok := KindNamed(f.Kind); ok {
 			v.to, v.moves = kind, movesOf(f, own[kind])
 			c.identity[kind] = slices.DeleteFunc(slices.Clone(v.moves), func(m move) bool { return isOfTheRun(own[kind], m) })
@@ -81,6 +83,17 @@ func NewConverter(forms []Form) *Converter {
 		c.from = append(c.from, v)
 	}
 	return c
+}
+
+// beginOf returns where a struct begins within the samples of a kind; less than 0 where they have none.
+func beginOf(f Form, within string) int {
+	begin := -1
+	for name, at := range f.Fields {
+		if strings.HasPrefix(name, within) && (begin < 0 || at[0] < begin) {
+			begin = at[0]
+		}
+	}
+	return begin
 }
 
 // movesOf are in the order of the fields' names, so that hashes of several samples are made alike.
@@ -103,7 +116,7 @@ func isOfTheRun(form Form, m move) bool {
 		}
 		last := name[strings.LastIndexByte(name, '.')+1:]
 		switch last {
-		case "Size", "Kind", "Program", "Sequence", "Socket":
+		case "Size", "Kind", "Program", "Sequence", "Socket", "Epoch":
 			return true
 		}
 		return strings.HasSuffix(last, "Ns") && last != "StartNs"
@@ -131,6 +144,35 @@ func (c *Converter) Convert(raw []byte) ([]byte, error) {
 	head := (*Head)(unsafe.Pointer(&sample[0]))
 	head.Kind, head.Size = uint16(v.to), uint32(len(sample))
 	return sample, nil
+}
+
+// Count returns what the other build has counted by a key, as this build's sample of it. The error is a *ForeignError
+// where it is of no kind that this build counts.
+func (c *Converter) Count(key, value []byte) (*CountSample, error) {
+	for number, v := range c.from {
+		if v.key < 0 || v.to == KindNone || v.key+len(key) > v.bytes || v.value+len(value) > v.bytes {
+			continue
+		}
+		raw := make([]byte, v.bytes)
+		copy(raw[v.key:], key)
+		copy(raw[v.value:], value)
+		if int(binary.NativeEndian.Uint16(raw[v.keyKind:])) != number {
+			continue
+		}
+		binary.NativeEndian.PutUint32(raw[c.size[0]:], uint32(len(raw)))
+		binary.NativeEndian.PutUint16(raw[c.kind[0]:], uint16(number))
+		sample, err := c.Convert(raw)
+		if err != nil {
+			return nil, err
+		}
+		if byKind[v.to].layout != reflect.TypeFor[CountSample]() {
+			break
+		}
+		counted := *(*CountSample)(unsafe.Pointer(&sample[0]))
+		counted.Key.Kind = uint16(v.to)
+		return &counted, nil
+	}
+	return nil, &ForeignError{"a counted kind"}
 }
 
 func (c *Converter) number(raw []byte) (int, error) {

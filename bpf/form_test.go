@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -143,4 +144,27 @@ func FuzzConvert(f *testing.F) {
 			_ = Dispatch(converted, &lines{})
 		}
 	})
+}
+
+func TestCountsOfAnotherBuildAreRead(t *testing.T) {
+	forms := otherBuild()
+	var want CountSample
+	want.Key = CountKey{Epoch: 3, Kind: uint16(KindCapabilityCheck), By: [5]uint64{1, 2, 3, 4, 5}}
+	want.Count.Count, want.Count.Amount, want.Count.Actor.Tid = 7, 8, 9
+	for number, f := range forms {
+		if f.Kind != KindCapabilityCheck.String() {
+			continue
+		}
+		key, value := bytes.Clone(want.Key.bytes()), unsafe.Slice((*byte)(unsafe.Pointer(&want.Count)), unsafe.Sizeof(want.Count))
+		binary.NativeEndian.PutUint16(key[4:], uint16(number))
+		got, err := NewConverter(forms).Count(key, value)
+		if err != nil || got.Key != want.Key || got.Count != want.Count {
+			t.Errorf("%+v (%v); want %+v", got, err, want)
+		}
+	}
+	none := make([]byte, 48)
+	binary.NativeEndian.PutUint16(none[4:], 200)
+	if _, err := NewConverter(forms).Count(none, make([]byte, 8)); err == nil {
+		t.Error("a count of no kind was read")
+	}
 }

@@ -76,6 +76,15 @@ func KindNamed(name string) (Kind, bool) {
 	return KindNone, false
 }
 
+// ProgramNames are the names of every program, by their numbers.
+func ProgramNames() []string {
+	names := make([]string, programCount)
+	for name, index := range enumerators().programs {
+		names[index] = name
+	}
+	return names
+}
+
 // names are the words that the object's types have for the numbers of its enums.
 type names struct {
 	kinds    map[Kind]string

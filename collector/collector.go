@@ -5,8 +5,10 @@
 //	         ◄───────┘ release
 //
 // Collector.Run is the tree of its goroutines: the loop, the spool's syncer, the publisher, telemetry. They
-// share the spool alone. Shutdown follows the stream: detach the hooks, drain the ring, seal, sync, publish
-// until a deadline; what is not published by then is published by the next run.
+// share the spool alone. Shutdown follows the stream: drain the ring, seal, sync, publish until a deadline; what
+// is not published by then is published by the next run. Hooks that are pinned stay attached, so that the ring bridges
+// a restart; those that are not are detached first. What another build or configuration has left attached is read to
+// its end at the start, in a run of its own: former.go.
 //
 // It knows nothing of sinks, of enrichment, nor of what a SIEM shows.
 package collector
@@ -14,24 +16,19 @@ package collector
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/collector/attach"
 	"github.com/weirproject/weir/collector/executable/digest"
-	"github.com/weirproject/weir/collector/fill"
-	"github.com/weirproject/weir/collector/names"
 	"github.com/weirproject/weir/collector/process"
 	"github.com/weirproject/weir/collector/publish"
 	"github.com/weirproject/weir/collector/ring"
@@ -45,19 +42,21 @@ import (
 	"github.com/weirproject/weir/schema/batch"
 )
 
-// Collector is one run on this machine.
+// Collector is weir's process on this machine.
 type Collector struct {
 	cfg      Config
 	log      *slog.Logger
 	key      ed25519.PrivateKey
-	header   *weirv1.Header
-	chain    *batch.Chain
+	header   *weirv1.Header // of every run
 	spool    *spool.Spool
 	kafka    *kafka.Client
-	hooks    *attach.Attachment
+	hooks    *attach.Attachment // nil: this process only reads what others have left
 	ring     *ring.Reader
+	table    *process.Table
 	last     batch.Sealed // of the run before
 	registry *prometheus.Registry
+	metrics  *metrics
+	files    *digest.Digester // nil: files are not read
 	health   *telemetry.Health
 
 	collecting bool // from now on the ring is this run's to empty, or the next one's
@@ -65,13 +64,23 @@ type Collector struct {
 
 // New opens what a run needs, attaches the hooks, and starts no goroutine. Close undoes it.
 func New(cfg Config, log *slog.Logger) (*Collector, error) {
-	c := &Collector{cfg: cfg, log: log, registry: telemetry.NewRegistry(cli.Version()), health: telemetry.NewHealth()}
-	if err := c.open(); err != nil {
+	c := newCollector(cfg, log)
+	if err := errors.Join(c.open(), c.attach()); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
+func newCollector(cfg Config, log *slog.Logger) *Collector {
+	c := &Collector{
+		cfg: cfg, log: log, table: process.NewTable(int(cfg.Memory.Processes)),
+		registry: telemetry.NewRegistry(cli.Version()), health: telemetry.NewHealth(),
+	}
+	c.metrics = newMetrics(c.registry)
+	return c
+}
+
+// open opens everything but the hooks.
 func (c *Collector) open() (err error) {
 	if err := c.identify(); err != nil {
 		return err
@@ -82,22 +91,24 @@ func (c *Collector) open() (err error) {
 	if c.last, _, err = c.spool.Last(); err != nil {
 		return err
 	}
-	if c.kafka, err = kafka.Open(c.cfg.Kafka, c.log); err != nil {
-		return err
-	}
+	c.kafka, err = kafka.Open(c.cfg.Kafka, c.log)
+	return err
+}
+
+func (c *Collector) attach() (err error) {
 	if c.hooks, err = attach.New(c.cfg.attach(c.log)); err != nil {
 		return err
 	}
-	id := c.hooks.ID()
-	c.header.AttachmentId = id[:]
 	if err := checkRequired(c.cfg.Require, c.hooks.Coverage()); err != nil {
 		return err
 	}
+	c.registry.MustRegister(newCounters(c.hooks, c.spool))
+	c.files = c.newDigester()
 	c.ring, err = ring.Open(c.hooks.Ring())
 	return err
 }
 
-// identify makes the run's identity: the host's key, and an id that no other run has.
+// identify tells who is speaking: the host, by its key.
 func (c *Collector) identify() (err error) {
 	if err := makeDataDir(c.cfg.Data); err != nil {
 		return err
@@ -108,11 +119,8 @@ func (c *Collector) identify() (err error) {
 	if c.header, err = host.Describe(c.key.Public().(ed25519.PublicKey)); err != nil {
 		return err
 	}
-	var run schema.RunID
-	rand.Read(run[:])
 	c.header.WeirVersion = cli.Version()
 	c.header.Origin = weirv1.Origin_ORIGIN_COLLECTOR
-	c.chain = batch.NewChain(c.key, run)
 	return nil
 }
 
@@ -163,10 +171,15 @@ func (c *Collector) abandon() error {
 // Run collects until ctx ends or a part of it fails, and then stops in the stream's order. Its error is what stood
 // in the way.
 func (c *Collector) Run(ctx context.Context) error {
-	loop, err := c.newLoop()
+	loop, err := c.newLoop(c.source())
 	if err != nil {
 		return err
 	}
+	return c.stream(ctx, func(ctx context.Context) error { return c.collect(ctx, loop) })
+}
+
+// stream runs the parts behind the loop, and fills the spool by collect until that returns.
+func (c *Collector) stream(ctx context.Context, collect func(context.Context) error) error {
 	// The loop ends first, when ctx does or when any of them fails; the others outlive it, until what it stored is
 	// published or the deadline is over.
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
@@ -174,125 +187,23 @@ func (c *Collector) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer stopRest()
-		err := c.collect(ctx, loop)
+		err := collect(ctx)
 		deadline, cancel := context.WithTimeout(rest, c.cfg.StopTimeout)
 		defer cancel()
 		return errors.Join(err, c.emptied(deadline))
 	})
-	if loop.files != nil {
-		g.Go(func() error { return loop.files.Run(rest) })
+	if c.files != nil {
+		g.Go(func() error { return c.files.Run(rest) })
 	}
 	g.Go(func() error { return c.spool.Run(rest) })
 	publisher := publish.New(c.spool, c.kafka, c.key, c.log)
 	g.Go(func() error { return publisher.Run(rest) })
-	if c.cfg.Telemetry.Listen.IsValid() {
+	if c.hooks != nil && c.cfg.Telemetry.Listen.IsValid() {
 		handler := telemetry.Handler(c.registry, c.health)
 		g.Go(func() error { return newHealth(c.health).run(rest, c, publisher) })
 		g.Go(func() error { return telemetry.Run(rest, c.cfg.Telemetry, handler) })
 	}
 	return g.Wait()
-}
-
-// collect runs the loop, detaches the hooks when ctx has ended, and drains the ring. What stands in the way of it
-// leaves the attachment as a kill would, and the next run goes on with it.
-func (c *Collector) collect(ctx context.Context, l *loop) error {
-	c.collecting = true
-	if err := seed(c.hooks, l.filler, l.table); err != nil {
-		return err
-	}
-	// What it took to read the kernel's types, to load and to seed was several times what collecting takes.
-	debug.FreeOSMemory()
-	err := l.run(ctx)
-	if err != nil && c.hooks.Kept() && ctx.Err() == nil {
-		return errors.Join(err, c.endUnreadable(err))
-	}
-	err = errors.Join(err, c.hooks.Detach())
-	if err != nil && c.hooks.Kept() {
-		return err
-	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.StopTimeout)
-	defer cancel()
-	reason := "error"
-	if cause := context.Cause(ctx); cause != nil {
-		reason = cause.Error()
-	}
-	if err := errors.Join(err, l.drain(stop, reason), c.spool.Sync()); err != nil {
-		return err
-	}
-	return c.hooks.End()
-}
-
-// endUnreadable ends the attachment if the next run could not read its ring either.
-func (c *Collector) endUnreadable(err error) error {
-	_, damaged := errors.AsType[*ring.DamagedError](err)
-	_, foreign := errors.AsType[*bpf.SampleError](err)
-	if damaged || foreign {
-		return c.hooks.End()
-	}
-	return nil
-}
-
-func (c *Collector) newLoop() (*loop, error) {
-	var events []*schema.Kind
-	for _, name := range c.cfg.Kinds {
-		kind, ok := schema.KindByName(string(name))
-		if !ok {
-			return nil, fmt.Errorf("kind %s: not known", name)
-		}
-		events = append(events, kind)
-	}
-	draft := batch.NewDraft(c.header, c.cfg.limits())
-	table := process.NewTable(int(c.cfg.Memory.Processes))
-	metrics := newMetrics(c.registry)
-	c.registry.MustRegister(newCounters(c.hooks, c.spool))
-	coverage := c.hooks.Coverage()
-	redactor, err := c.cfg.Redact.redactor()
-	if err != nil {
-		return nil, fmt.Errorf("redact: %w", err)
-	}
-	filling := fill.Config{
-		Events: events, Rungs: rungs(coverage), Names: names.New(), Cgroups: c.hooks,
-		Redactor: redactor, Environment: variables(c.cfg.Environment),
-	}
-	files := c.newDigester()
-	if files != nil {
-		filling.Files = files
-	}
-	filler := fill.New(draft, table, filling)
-	self := newSelf(draft)
-	before, err := c.resume()
-	if err != nil {
-		return nil, err
-	}
-	givenUp, err := c.givenUp()
-	if err != nil {
-		return nil, err
-	}
-	return &loop{
-		log:       c.log,
-		ring:      c.ring,
-		filler:    filler,
-		files:     files,
-		table:     table,
-		draft:     draft,
-		chain:     c.chain,
-		spool:     c.spool,
-		self:      self,
-		sums:      &sums{hooks: c.hooks, filler: filler, self: self, table: table, before: before.Kinds},
-		counting:  &counting{hooks: c.hooks, every: c.cfg.Summary},
-		coverage:  coverageText(coverage),
-		heartbeat: c.cfg.Heartbeat,
-		age:       c.cfg.Batch.Age,
-		metrics:   metrics,
-		save:      c.hooks.SetProgress,
-		release:   c.ring.Release,
-		doze:      c.hooks.Doze,
-		previous:  c.previous(),
-		givenUp:   givenUp,
-		stored:    before,
-		covered:   before.Position,
-		read:      c.ring.Released(),
-	}, nil
 }
 
 // newDigester is nil where files are not to be read.
@@ -311,48 +222,6 @@ func (c *Collector) newDigester() *digest.Digester {
 
 // rememberedFiles is more than any machine executes again and again; they take half a megabyte.
 const rememberedFiles = 2048
-
-// resume finds where the run before left off.
-func (c *Collector) resume() (state, error) {
-	text, err := c.hooks.Progress()
-	if err != nil {
-		return state{}, err
-	}
-	p, err := decodeProgress(text)
-	if err != nil {
-		return state{}, err
-	}
-	before := p.resume(c.last, c.ring.Released())
-	if len(text) > 0 {
-		c.log.Info("attachment goes on", "attachment", c.hooks.ID(), "run", before.Run, "batch", before.Batch, "ring_bytes", c.ring.Pending())
-	}
-	return before, nil
-}
-
-// givenUp counts what is in no batch of attachments that New has ended.
-func (c *Collector) givenUp() (map[string]uint64, error) {
-	all := make(map[string]uint64)
-	for _, r := range c.hooks.Remains() {
-		p, err := decodeProgress(r.Progress)
-		if err != nil {
-			return nil, err
-		}
-		lost := p.resume(c.last, 0).givenUp(r.Sent)
-		c.log.Warn("an attachment of another build or configuration was ended; what its ring held is lost", "attachment", r.Attachment, "events", lost)
-		for kind, n := range lost {
-			all[kind] += n
-		}
-	}
-	return all, nil
-}
-
-// previous is the chain hash of the last batch of the run before, nothing where there is none.
-func (c *Collector) previous() []byte {
-	if c.last.Last == 0 {
-		return nil
-	}
-	return c.last.Hash[:]
-}
 
 // emptied returns once Kafka has all that is in the spool, or ctx ends: the rest is the next run's.
 func (c *Collector) emptied(ctx context.Context) error {

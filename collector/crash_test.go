@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -47,22 +45,20 @@ func TestACollectorThatIsKilledWhileItStoresABatch(t *testing.T) {
 	did := workload(t, &port, done)
 	v.kill()
 	for _, end := range []string{"saved:1", "stored:1", "saved:2", "stored:2", "saved:5", "stored:5", "stored:5", "saved:9", "stored:9"} {
-		v.startUntil(end)
-		if err := v.cmd.Wait(); err == nil || v.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-			t.Fatalf("%s: %v\n%s", end, err, v.said.String())
-		}
+		v.killsItselfAt(end)
 	}
 	close(done)
 	v.start()
 	v.check(<-did, port)
 }
 
-// check stops the collector and holds what it has stored against what was done.
+// check stops the collector, detaches the hooks, and holds what is stored against what was done.
 func (v *victim) check(want work, port int) {
 	t := v.T
 	t.Helper()
 	v.runs(len(v.batches()))
 	v.stop()
+	v.detach()
 
 	batches := v.batches()
 	got := seen(batches, port)
@@ -75,25 +71,23 @@ func (v *victim) check(want work, port int) {
 	checkNumbers(t, batches)
 	checkClosing(t, batches)
 	if _, err := os.Stat(v.pins()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%s is left behind by a stop in good order (%v)", v.pins(), err)
+		t.Errorf("%s is left behind (%v)", v.pins(), err)
 	}
 }
 
-// checkNumbers wants each sequence number of a CPU once at most, and one attachment.
+// checkNumbers wants each sequence number of a CPU once at most in each attachment.
 func checkNumbers(t *testing.T, batches []*batch.Batch) {
 	t.Helper()
 	type number struct {
-		cpu      uint32
-		sequence int64
+		attachment string
+		cpu        uint32
+		sequence   int64
 	}
 	had := make(map[number]bool)
 	for _, b := range batches {
-		if !bytes.Equal(b.Header().GetAttachmentId(), batches[0].Header().GetAttachmentId()) {
-			t.Fatal("the attachment did not live on")
-		}
 		c := b.Proto().GetCommon()
 		for row := range b.Rows() {
-			n := number{schema.At(c.GetCpu(), row.Index), schema.At(c.GetSequence(), row.Index)}
+			n := number{string(b.Header().GetAttachmentId()), schema.At(c.GetCpu(), row.Index), schema.At(c.GetSequence(), row.Index)}
 			if n.sequence != 0 && had[n] {
 				t.Errorf("number %d of CPU %d came twice", n.sequence, n.cpu)
 			}
@@ -102,8 +96,20 @@ func checkNumbers(t *testing.T, batches []*batch.Batch) {
 	}
 }
 
-// checkClosing holds the last ledger against itself and against all that is in the spool.
+// checkClosing holds each attachment's last ledger against itself and against all of it that is in the spool.
 func checkClosing(t *testing.T, batches []*batch.Batch) {
+	t.Helper()
+	attachments := make(map[string][]*batch.Batch)
+	for _, b := range batches {
+		id := string(b.Header().GetAttachmentId())
+		attachments[id] = append(attachments[id], b)
+	}
+	for _, all := range attachments {
+		checkClosed(t, all)
+	}
+}
+
+func checkClosed(t *testing.T, batches []*batch.Batch) {
 	t.Helper()
 	last := batches[len(batches)-1]
 	l := last.Ledger()
@@ -151,8 +157,85 @@ func TestOneCollectorHasAnAttachment(t *testing.T) {
 	v.stop()
 }
 
-// What a build or configuration cannot read it ends, and says by kind how much that was.
-func TestARingThatIsNotReadAnyMoreIsTold(t *testing.T) {
+// A stop in good order leaves the hooks to the next start.
+func TestARestartLosesNothing(t *testing.T) {
+	v := newVictim(t)
+	v.start()
+	v.runs(0)
+	done, port := make(chan struct{}), 0
+	did := workload(t, &port, done)
+	for range 5 {
+		v.runs(len(v.batches()))
+		v.stop()
+		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond) // nobody is there
+		v.start()
+	}
+	close(done)
+	v.check(<-did, port)
+	if ids := attachmentsOf(v.batches()); len(ids) != 1 {
+		t.Errorf("%d attachments", len(ids))
+	}
+}
+
+// An upgrade, a downgrade or another configuration has hooks, a ring and samples of its own.
+func TestAnotherBuildOrConfigurationLosesNothingAndTellsNothingTwice(t *testing.T) {
+	const changes = 6
+	v := newVictim(t)
+	v.start()
+	v.runs(0)
+	done, port := make(chan struct{}), 0
+	did := workload(t, &port, done)
+	for n := range changes {
+		v.runs(len(v.batches()))
+		if n%2 == 0 {
+			v.stop()
+		} else {
+			v.kill()
+		}
+		v.Setenv(collectorRing, strconv.Itoa(1<<20<<(n%3)))
+		v.start()
+	}
+	close(done)
+	v.check(<-did, port)
+	if ids := attachmentsOf(v.batches()); len(ids) != changes+1 {
+		t.Errorf("%d attachments, %d were made", len(ids), changes+1)
+	}
+}
+
+// Killed while it reads what the build before has left, the next one begins with that again.
+func TestAnotherBuildThatIsKilledAtItsStart(t *testing.T) {
+	v := newVictim(t)
+	v.start()
+	v.runs(0)
+	done, port := make(chan struct{}), 0
+	did := workload(t, &port, done)
+	for n := range 4 {
+		v.runs(len(v.batches()))
+		v.kill()
+		v.Setenv(collectorRing, strconv.Itoa(1<<20<<(n%2)))
+		v.killsItselfAt("attached:1")
+		time.Sleep(200 * time.Millisecond) // both tell, and nobody reads
+		for range 3 {
+			v.start()
+			time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond)
+			v.kill()
+		}
+		v.start()
+	}
+	close(done)
+	v.check(<-did, port)
+}
+
+func attachmentsOf(batches []*batch.Batch) map[string]bool {
+	ids := make(map[string]bool)
+	for _, b := range batches {
+		ids[string(b.Header().GetAttachmentId())] = true
+	}
+	return ids
+}
+
+// What a build does not know of another one's samples it counts, and says by kind how much that was.
+func TestAKindThatThisBuildDoesNotReadIsToldAsLost(t *testing.T) {
 	const execs = 30
 	v := newVictim(t)
 	v.start()
@@ -164,35 +247,30 @@ func TestARingThatIsNotReadAnyMoreIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Setenv(collectorRing, strconv.Itoa(1<<20))
+	v.renameKind("process.exit", "process.exot")
+	v.Setenv(collectorRing, strconv.Itoa(1<<20))
 	before := len(v.batches())
 	v.start()
-	v.runs(before)
+	v.runs(before + 1)
 	v.stop()
+	v.detach()
 
-	batches := v.batches()
 	lost := make(map[string]uint64)
-	for _, b := range batches {
+	for _, b := range v.batches() {
 		g := b.Proto().GetWeirLoss()
-		for i, number := range g.GetKind() {
-			kind, ok := schema.KindByNumber(number)
-			if !ok || string(b.Text(g.GetPlace()[i])) != "ring" {
-				t.Errorf("loss of kind %d in %q", number, b.Text(g.GetPlace()[i]))
-				continue
-			}
-			lost[kind.Name] += g.GetEvents()[i]
+		for i := range g.GetEvents() { // the kinds are 0: not known here
+			lost[string(b.Text(g.GetDetail()[i]))] += g.GetEvents()[i]
 		}
 	}
-	for _, kind := range []*schema.Kind{schema.ProcessFork, schema.ProcessExec, schema.ProcessExit} {
-		if lost[kind.Name] < execs {
-			t.Errorf("%s: %d are told as lost, of %d of this test alone", kind.Name, lost[kind.Name], execs)
+	if len(lost) != 1 || lost["of another build, which tells this kind otherwise: process.exot"] < execs {
+		t.Errorf("told as lost: %v", lost)
+	}
+	if got := seen(v.batches(), 0); len(got.Execs) != execs {
+		t.Errorf("%d execs, not %d", len(got.Execs), execs)
+	}
+	for _, b := range v.batches() {
+		for _, wrong := range ledger.Check(b.Ledger()) {
+			t.Error(wrong)
 		}
-	}
-	last := batches[len(batches)-1]
-	if bytes.Equal(last.Header().GetAttachmentId(), batches[0].Header().GetAttachmentId()) {
-		t.Error("the attachment is the same")
-	}
-	for _, wrong := range ledger.Check(last.Ledger()) {
-		t.Error(wrong)
 	}
 }

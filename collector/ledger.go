@@ -2,6 +2,8 @@ package collector
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/weirproject/weir/bpf"
@@ -26,29 +28,42 @@ const (
 
 // sums puts the ledger together: what the kernel counted, and what the loop did with it.
 type sums struct {
-	hooks  *attach.Attachment
+	hooks  hooks
 	filler *fill.Filler
 	self   *self
 	table  *process.Table
-	before map[string]done // by runs before
+	before map[string]done   // by runs before
+	lost   map[string]uint64 // by this run, of kinds that it may not know
+}
+
+func newSums(h hooks, filler *fill.Filler, self *self, table *process.Table, before map[string]done) *sums {
+	return &sums{hooks: h, filler: filler, self: self, table: table, before: before, lost: make(map[string]uint64)}
 }
 
 // done returns what became of a kind's samples, over all runs of the attachment.
-func (s *sums) done(kind *schema.Kind) done {
-	sum, counts := s.before[kind.Name], s.filler.Counts(kind)
-	sum.Batched += counts.Rows + counts.Summaries + s.self.rows[kind]
-	sum.Summaries += counts.Summaries
-	sum.Summarised += counts.Summarised
-	sum.Absorbed += counts.Absorbed
+func (s *sums) done(name string) done {
+	sum := s.before[name]
+	sum.Lost += s.lost[name]
+	if kind, ok := schema.KindByName(name); ok {
+		counts := s.filler.Counts(kind)
+		sum.Batched += counts.Rows + counts.Summaries + s.self.rows[kind]
+		sum.Summaries += counts.Summaries
+		sum.Summarised += counts.Summarised
+		sum.Absorbed += counts.Absorbed
+	}
 	return sum
 }
 
 // state is where the attachment stands once all rows so far are stored.
 func (s *sums) state(run schema.RunID, batch, position uint64) state {
 	st := state{Run: run, Batch: batch, Position: position, Kinds: make(map[string]done)}
+	names := slices.Concat(slices.Collect(maps.Keys(s.before)), slices.Collect(maps.Keys(s.lost)))
 	for kind := range schema.Kinds() {
-		if d := s.done(kind); d != (done{}) {
-			st.Kinds[kind.Name] = d
+		names = append(names, kind.Name)
+	}
+	for _, name := range names {
+		if d := s.done(name); d != (done{}) {
+			st.Kinds[name] = d
 		}
 	}
 	return st
@@ -62,6 +77,7 @@ func (s *sums) ledger(mode ledgerMode) (*weirv1.Ledger, error) {
 	}
 	l := &weirv1.Ledger{
 		TimeUs:           uint64(host.Now()),
+		SinceUs:          uint64(s.hooks.Since()),
 		Closing:          mode == ledgerClosing,
 		EvictedProcesses: s.table.Evicted(),
 	}
@@ -71,9 +87,9 @@ func (s *sums) ledger(mode ledgerMode) (*weirv1.Ledger, error) {
 		programs[sums.Program] = sums
 		l.Programs = append(l.Programs, sums)
 	}
-	for i, k := range kernel.Kinds {
+	for _, k := range kernel.Kinds {
 		sums := s.kindSums(mode, k)
-		addMissed(sums, s.hooks.Coverage()[i].Rung, programs)
+		addMissed(sums, k.Programs, programs)
 		l.Kinds = append(l.Kinds, sums)
 	}
 	l.Kinds = append(l.Kinds, s.selfSums()...)
@@ -86,7 +102,7 @@ func (s *sums) selfSums() (all []*weirv1.KindSums) {
 		if _, kernel := bpf.KindNamed(kind.Name); kernel {
 			continue
 		}
-		if rows := s.done(kind).Batched; rows > 0 {
+		if rows := s.done(kind.Name).Batched; rows > 0 {
 			all = append(all, &weirv1.KindSums{Kind: kind.Name, Seen: rows, Sent: rows, Batched: rows, RunBatched: s.self.rows[kind]})
 		}
 	}
@@ -109,7 +125,7 @@ func (s *sums) counters(mode ledgerMode) (attach.Counters, error) {
 
 func (s *sums) behind(kernel attach.Counters) bool {
 	for _, k := range kernel.Kinds {
-		read := s.doneOf(k.Kind)
+		read := s.done(k.Name)
 		if k.Outcomes[bpf.OutcomeSent] < read.fromRing() || k.Outcomes[bpf.OutcomeCounted] < read.Summarised {
 			return true
 		}
@@ -127,14 +143,6 @@ func still(kernel attach.Counters) bool {
 	return true
 }
 
-func (s *sums) doneOf(k bpf.Kind) done {
-	kind, ok := schema.KindByName(k.String())
-	if !ok {
-		return done{}
-	}
-	return s.done(kind)
-}
-
 func programSums(p attach.ProgramSums) *weirv1.ProgramSums {
 	return &weirv1.ProgramSums{
 		Program:       p.Program.Name,
@@ -148,9 +156,9 @@ func programSums(p attach.ProgramSums) *weirv1.ProgramSums {
 }
 
 func (s *sums) kindSums(mode ledgerMode, k attach.KindSums) *weirv1.KindSums {
-	done := s.doneOf(k.Kind)
+	done := s.done(k.Name)
 	sums := &weirv1.KindSums{
-		Kind:        k.Kind.String(),
+		Kind:        k.Name,
 		Seen:        k.Seen(),
 		Sent:        k.Outcomes[bpf.OutcomeSent],
 		Filtered:    k.Outcomes[bpf.OutcomeFiltered],
@@ -159,25 +167,25 @@ func (s *sums) kindSums(mode ledgerMode, k attach.KindSums) *weirv1.KindSums {
 		RingFull:    k.Outcomes[bpf.OutcomeRingFull],
 		TableFull:   k.Outcomes[bpf.OutcomeTableFull],
 		Batched:     done.Batched,
-		RunBatched:  done.Batched - s.before[k.Kind.String()].Batched,
+		RunBatched:  done.Batched - s.before[k.Name].Batched,
 		Absorbed:    done.Absorbed,
+		Lost:        done.Lost,
 		Summaries:   done.Summaries,
 		Summarised:  done.Summarised,
 	}
 	if mode != ledgerClosing {
 		sums.InRing = sums.Sent - min(sums.Sent, done.fromRing())
+	}
+	if mode != ledgerClosing || k.Kind == bpf.KindNone { // what this build does not know stays counted
 		sums.InTable = sums.Counted - min(sums.Counted, sums.Summarised)
 	}
 	return sums
 }
 
 // addMissed adds what the kernel skipped of the programs that give the kind.
-func addMissed(sums *weirv1.KindSums, rung *bpf.Rung, programs map[string]*weirv1.ProgramSums) {
-	if rung == nil {
-		return
-	}
-	for _, p := range rung.Programs {
-		sums.Missed += programs[p.Name].GetMissed()
-		sums.MissedUnknown = sums.MissedUnknown || programs[p.Name].GetMissedUnknown()
+func addMissed(sums *weirv1.KindSums, rung []string, programs map[string]*weirv1.ProgramSums) {
+	for _, name := range rung {
+		sums.Missed += programs[name].GetMissed()
+		sums.MissedUnknown = sums.MissedUnknown || programs[name].GetMissedUnknown()
 	}
 }

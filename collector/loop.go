@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/weirproject/weir/bpf"
@@ -43,6 +41,7 @@ type loop struct {
 	ring      *ring.Reader
 	filler    *fill.Filler
 	files     *digest.Digester // nil: files are not read
+	foreign   *foreign         // nil: samples are of this build
 	table     *process.Table
 	draft     *batch.Draft
 	chain     *batch.Chain
@@ -57,12 +56,11 @@ type loop struct {
 	save      func(progress []byte) error
 	release   func(position uint64)
 	doze      func() error
-	previous  []byte            // hash of the last batch of the run before
-	givenUp   map[string]uint64 // samples of attachments that New has given up, by kind
 
-	stored  state  // up to and with the last batch in the spool
-	covered uint64 // position in the ring up to which runs before have batched
-	read    uint64 // position behind the last sample that was taken
+	stored   state     // up to and with the last batch in the spool
+	unstored *unstored // sealed behind it
+	covered  uint64    // position in the ring up to which runs before have batched
+	read     uint64    // position behind the last sample that was taken
 
 	empty int // reads in a row that found nothing
 	began time.Time
@@ -71,13 +69,17 @@ type loop struct {
 	err   error           // of a seal within a read
 }
 
-// run reads until ctx ends; then detach has to have been called before drain.
-func (l *loop) run(ctx context.Context) error {
+// begin is the run's first event; previous is the hash of the last batch of the run before.
+func (l *loop) begin(previous []byte) {
 	l.began = time.Now()
 	l.beat = l.began.Add(l.heartbeat)
 	l.counting.due = l.began.Add(l.counting.every)
-	l.self.started(host.Now(), l.coverage, l.previous)
-	l.tellGivenUp()
+	l.self.started(host.Now(), l.coverage, previous)
+}
+
+// run reads until ctx ends. What the ring still holds then is drain's.
+func (l *loop) run(ctx context.Context, previous []byte) error {
+	l.begin(previous)
 	if err := l.seal(ctx, ledgerOpen); err != nil {
 		return err
 	}
@@ -108,8 +110,12 @@ func (l *loop) interval() (time.Duration, error) {
 	return dozeInterval, nil
 }
 
-// drain takes what the detached hooks left in the ring, and closes the run.
-func (l *loop) drain(ctx context.Context, reason string) error {
+// drain takes what the ring holds, and ends the run; with a closing ledger, once the hooks are detached.
+func (l *loop) drain(ctx context.Context, reason string, mode ledgerMode) error {
+	if err := l.store(ctx); err != nil {
+		return err
+	}
+	l.err = nil // it was the spool's
 	if err := l.step(ctx, 0); err != nil {
 		return err
 	}
@@ -117,7 +123,7 @@ func (l *loop) drain(ctx context.Context, reason string) error {
 		return err
 	}
 	l.self.stopped(host.Now(), reason)
-	return l.seal(ctx, ledgerClosing)
+	return l.seal(ctx, mode)
 }
 
 // step reads what is in the ring, and seals what is due.
@@ -177,14 +183,9 @@ func (l *loop) sample(ctx context.Context, sample []byte, end uint64) {
 	if l.err != nil {
 		return
 	}
-	mode := fill.ForRows
-	if end <= l.covered {
-		mode = fill.ForTable
-	}
-	l.filler.SetMode(mode)
-	if err := bpf.Dispatch(sample, l.filler); err != nil {
-		// The kernel's own bytes do not fit the object that this program was built with: nothing that
-		// follows can be trusted either.
+	if err := l.take(sample, end <= l.covered); err != nil {
+		// The kernel's own bytes do not fit the object that they are of: nothing that follows can be trusted
+		// either.
 		l.err = fmt.Errorf("read ring: %w", err)
 		return
 	}
@@ -208,6 +209,21 @@ func (l *loop) settleFiles() {
 	if l.files != nil {
 		l.files.Settle()
 	}
+}
+
+// take hands the sample to the filler; one that is covered is in a batch of the run before.
+func (l *loop) take(sample []byte, covered bool) error {
+	if l.foreign != nil {
+		return l.foreign.take(l.filler, sample, covered)
+	}
+	return bpf.Dispatch(sample, l.filler.For(modeOf(covered)))
+}
+
+func modeOf(covered bool) fill.Mode {
+	if covered {
+		return fill.ForTable
+	}
+	return fill.ForRows
 }
 
 // untilDue shortens wait to the moment at which the draft is to be sealed.
@@ -253,35 +269,47 @@ func (l *loop) seal(ctx context.Context, mode ledgerMode) error {
 	}
 	next := l.sums.state(sealed.Run, sealed.Last, max(l.read, l.covered))
 	next.Counted = l.counting.last(l.stored.Counted)
+	next.Closed = mode == ledgerClosing
 	if err := l.saveProgress(progress{Stored: l.stored, Next: &next}); err != nil {
 		return err
 	}
-	if err := l.store(ctx, sealed); err != nil {
+	l.metrics.sealed(rows, len(sealed.Record))
+	l.unstored = &unstored{sealed, next, l.read}
+	return l.store(ctx)
+}
+
+// unstored is a batch that the spool does not have yet. None is sealed before it has.
+type unstored struct {
+	batch batch.Sealed
+	next  state
+	read  uint64
+}
+
+// store puts the sealed batch into the spool, and gives what it holds of the ring back to the kernel.
+func (l *loop) store(ctx context.Context) error {
+	if l.unstored == nil {
+		return nil
+	}
+	if err := l.append(ctx, l.unstored.batch); err != nil {
 		return err
 	}
-	l.stored = next
-	l.metrics.sealed(rows, len(sealed.Record))
-	l.release(l.read)
+	l.stored = l.unstored.next
+	l.release(l.unstored.read)
+	l.unstored = nil
 	return l.counting.stored()
 }
 
-// tellGivenUp makes events of what was in rings that this run does not read.
-func (l *loop) tellGivenUp() {
-	for _, name := range slices.Sorted(maps.Keys(l.givenUp)) {
-		kind, _ := schema.KindByName(name)
-		l.self.loss(host.Now(), kind, l.givenUp[name], "ring",
-			"of an attachment that this build or configuration does not read: "+name)
-	}
-}
-
-// tellLosses makes events of what the spool found damaged.
+// tellLosses makes events of what the spool found damaged, and of samples that were not understood.
 func (l *loop) tellLosses() {
 	for _, loss := range l.spool.Losses() {
 		l.self.loss(host.Now(), nil, 0, "spool", loss.Error())
 	}
+	if l.foreign != nil {
+		l.foreign.tell(l.self, l.sums.lost)
+	}
 }
 
-func (l *loop) store(ctx context.Context, sealed batch.Sealed) error {
+func (l *loop) append(ctx context.Context, sealed batch.Sealed) error {
 	err := l.spool.Append(sealed)
 	if err == nil || !errors.Is(err, spool.ErrDiskFull) {
 		return err

@@ -3,8 +3,6 @@ package collector
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/schema"
@@ -32,13 +30,14 @@ type state struct {
 	Kinds    map[string]done
 	// Counted is the last key of counted kinds that was told; nil: none yet. Keys come in their order.
 	Counted *bpf.CountKey `json:",omitempty"`
+	Closed  bool          `json:",omitempty"` // with the closing ledger: nothing can come any more
 }
 
 // done is what became of one kind's samples: of the attachment, over all its runs.
-type done struct{ Batched, Absorbed, Summaries, Summarised uint64 }
+type done struct{ Batched, Absorbed, Lost, Summaries, Summarised uint64 }
 
 // fromRing returns how many samples of the ring it was.
-func (d done) fromRing() uint64 { return d.Batched + d.Absorbed - d.Summaries }
+func (d done) fromRing() uint64 { return d.Batched + d.Absorbed + d.Lost - d.Summaries }
 
 func (p progress) encode() ([]byte, error) { return json.Marshal(p) }
 
@@ -65,16 +64,4 @@ func (p progress) resume(last batch.Sealed, released uint64) state {
 		return *n
 	}
 	return p.Stored
-}
-
-// givenUp returns how many samples of each kind are in no batch of an attachment that put so many into its ring.
-func (s state) givenUp(sent map[string]uint64) map[string]uint64 {
-	lost := make(map[string]uint64)
-	for _, kind := range slices.Sorted(maps.Keys(sent)) {
-		d := s.Kinds[kind]
-		if saved := d.fromRing(); sent[kind] > saved {
-			lost[kind] = sent[kind] - saved
-		}
-	}
-	return lost
 }

@@ -46,11 +46,3 @@ func TestARunGoesOnBehindTheLastBatchThatWasStored(t *testing.T) {
 		}
 	}
 }
-
-func TestWhatIsGivenUpIsSentAndNeitherBatchedNorAbsorbed(t *testing.T) {
-	s := state{Kinds: map[string]done{"process.exec": {Batched: 10, Absorbed: 2}, "process.fork": {Absorbed: 7}}}
-	got := s.givenUp(map[string]uint64{"process.exec": 15, "process.fork": 7, "network.connect": 1})
-	if diff := cmp.Diff(map[string]uint64{"process.exec": 3, "network.connect": 1}, got); diff != "" {
-		t.Error(diff)
-	}
-}

@@ -12,7 +12,7 @@ import (
 // counting is what became of the counts that counted kinds keep in the kernel. A count is told once: the progress
 // that is saved with its batch names its key, and only then it is dropped.
 type counting struct {
-	hooks *attach.Attachment
+	hooks hooks
 	every time.Duration
 	due   time.Time
 	told  []attach.Counted // rows of the draft, in the order of their keys

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/weirproject/weir/collector/spool"
 	"github.com/weirproject/weir/internal/config"
 	"github.com/weirproject/weir/schema"
@@ -91,13 +93,17 @@ func collectUntilStopped(data string) int {
 	return 0
 }
 
-// runUntil runs the collector, or its loop alone up to the end that is named: once the progress was saved so many
-// times, or before the ring is released for that time, and so after the batch was stored.
+// runUntil runs the collector, or its loop alone up to the end that is named: once the hooks are attached and nothing
+// was read, once the progress was saved so many times, or before the ring is released for that time, and so after the
+// batch was stored.
 func runUntil(ctx context.Context, c *Collector, end string) error {
-	if end == "" {
+	switch end {
+	case "":
 		return c.Run(ctx)
+	case "attached:1":
+		killSelf()
 	}
-	l, err := c.newLoop()
+	l, err := c.newLoop(c.source())
 	if err != nil {
 		return err
 	}
@@ -111,14 +117,18 @@ func runUntil(ctx context.Context, c *Collector, end string) error {
 			return
 		}
 		if left--; left == 0 {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
+			killSelf()
 		}
 	}
 	save, release := l.save, l.release
 	l.save = func(text []byte) error { defer count("saved"); return save(text) }
 	l.release = func(to uint64) { count("stored"); release(to) }
 	return c.collect(ctx, l)
+}
+
+func killSelf() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
 }
 
 // victim is a directory over which collectors run, one after the other.
@@ -167,6 +177,15 @@ func (v *victim) startUntil(end string) {
 	}
 }
 
+// killsItselfAt starts a collector, and waits until it is dead.
+func (v *victim) killsItselfAt(end string) {
+	v.Helper()
+	v.startUntil(end)
+	if err := v.cmd.Wait(); err == nil || v.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		v.Fatalf("%s: %v\n%s", end, err, v.said.String())
+	}
+}
+
 func (v *victim) kill() {
 	_ = v.cmd.Process.Kill() // where it has ended by itself, ended tells
 	_ = v.cmd.Wait()
@@ -180,6 +199,14 @@ func (v *victim) stop() {
 	}
 	if err := v.cmd.Wait(); err != nil {
 		v.Fatalf("%v\n%s", err, v.said.String())
+	}
+}
+
+// detach takes the hooks off, as weir-collector detach does.
+func (v *victim) detach() {
+	v.Helper()
+	if err := Detach(v.Context(), testConfig(v.data), slog.New(slog.NewTextHandler(v.Output(), nil))); err != nil {
+		v.Fatal(err)
 	}
 }
 
@@ -298,4 +325,26 @@ func seen(batches []*batch.Batch, port int) (w work) {
 	}
 	slices.Sort(w.Execs)
 	return w
+}
+
+// renameKind makes the build that has attached the hooks one that has another kind in this one's place; both names
+// are of one length.
+func (v *victim) renameKind(from, to string) {
+	v.Helper()
+	found, err := filepath.Glob(v.pins() + "/*/about")
+	if err != nil || len(found) != 1 {
+		v.Fatalf("%v, %v", found, err)
+	}
+	m, err := ebpf.LoadPinnedMap(found[0], nil)
+	if err != nil {
+		v.Fatal(err)
+	}
+	defer m.Close()
+	value, err := m.LookupBytes(uint32(0))
+	if err != nil {
+		v.Fatal(err)
+	}
+	if err := m.Put(uint32(0), bytes.ReplaceAll(value, []byte(from), []byte(to))); err != nil {
+		v.Fatal(err)
+	}
 }

@@ -25,7 +25,7 @@ func factsOf(b *batch.Batch, r kafka.Record) books.Batch {
 		Host: b.Host(), Boot: schema.BootID(h.GetBootId()), Attachment: attachmentOf(h), Run: b.Run(),
 		Number: last, Hash: b.Hash(), Previous: b.Previous(), PublicKey: b.PublicKey(),
 		Groups: b.Groups(), Ledger: b.Ledger(), Tombstone: b.Tombstone(), Stopped: isStopped(b),
-		SealedAt: time.UnixMicro(h.GetSealedAtUs()), ReceivedAt: r.Time,
+		Booted: time.UnixMicro(h.GetBootTimeUs()), SealedAt: time.UnixMicro(h.GetSealedAtUs()), ReceivedAt: r.Time,
 		Hostname: h.GetHostname(), Version: h.GetWeirVersion(),
 	}
 }

@@ -88,6 +88,16 @@ func (p *reporter) gap(r report, f books.Finding) {
 	g.Last = append(g.Last, f.Numbers.Last)
 	g.Detail = append(g.Detail, text([]byte(r.detail(f.Detail))))
 	g.Evidence = append(g.Evidence, text([]byte(r.evidence)))
+	g.BeginUs = append(g.BeginUs, unixMicro(f.Begin))
+	g.EndUs = append(g.EndUs, unixMicro(f.End))
+}
+
+// unixMicro is 0 where there is no time.
+func unixMicro(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
 }
 
 func (p *reporter) loss(r report, l books.Loss) {

@@ -13,50 +13,75 @@ import (
 	"github.com/weirproject/weir/schema"
 )
 
-// about says whose pins lie in a directory, and how to read the counters among them: enough for a build that
-// has another object. It is pinned last and removed first, so that pins without it have never told anything.
+// about says whose pins lie in a directory, and how to read what its programs tell: enough for a build that has
+// another object. It is pinned last and removed first, so that pins without it have never told anything.
 type about struct {
+	Version    int
 	Attachment schema.AttachmentID
-	Kinds      []string // by their numbers
-	Outcomes   int      // of each kind
-	Sent       int      // the outcome that means a sample in the ring
-	Offset     int      // bytes before the outcomes in the counters of a program
+	Since      schema.BootTime // when the programs had been told what to give; 0: not yet
+	Programs   []string        // by their numbers
+	Kinds      []aboutKind     // by their numbers
+	Outcomes   []string        // by their numbers
+	Counters   aboutCounters
+	Given      bpf.Place // of the variable that says what to give, in the map of zeroed data
+	Unknown    bool      // this kernel does not count what it did not run
 }
 
-func newAbout(id schema.AttachmentID) about {
-	a := about{
-		Attachment: id,
-		Kinds:      []string{""},
-		Outcomes:   int(bpf.OutcomeCount),
-		Sent:       int(bpf.OutcomeSent),
-		Offset:     int(unsafe.Offsetof(bpf.ProgramCounters{}.Outcomes)),
-	}
-	for _, k := range bpf.Kinds() {
-		a.Kinds = append(a.Kinds, k.String())
-	}
-	return a
+type aboutKind struct {
+	bpf.Form
+	Rung     string   // that the kind comes by; "": none
+	Programs []string // of the rung
 }
 
-// sent adds up what the counters of one program on one CPU say was put into the ring.
-func (a *about) sent(counters []byte, sums map[string]uint64) error {
-	if len(counters) < a.Offset+8*a.Outcomes*len(a.Kinds) {
-		return fmt.Errorf("counters of %d bytes, which are too few", len(counters))
+// aboutCounters are offsets of what a program counts on one CPU.
+type aboutCounters struct{ Runs, Ignored, Merged, Outcomes int }
+
+// aboutVersion is raised when the words above change their meaning: pins of another one are not read.
+const aboutVersion = 1
+
+func (a *Attachment) about() about {
+	var c bpf.ProgramCounters
+	told := about{
+		Version:    aboutVersion,
+		Attachment: a.id,
+		Since:      a.since,
+		Programs:   bpf.ProgramNames(),
+		Counters: aboutCounters{
+			Runs:     int(unsafe.Offsetof(c.Runs)),
+			Ignored:  int(unsafe.Offsetof(c.Ignored)),
+			Merged:   int(unsafe.Offsetof(c.Merged)),
+			Outcomes: int(unsafe.Offsetof(c.Outcomes)),
+		},
+		Given:   a.given,
+		Unknown: !a.misses,
 	}
-	for kind, name := range a.Kinds {
-		at := a.Offset + 8*(kind*a.Outcomes+a.Sent)
-		if n := binary.NativeEndian.Uint64(counters[at:]); n > 0 {
-			sums[name] += n
+	for o := range bpf.OutcomeCount {
+		told.Outcomes = append(told.Outcomes, o.String())
+	}
+	for _, form := range bpf.Forms() {
+		told.Kinds = append(told.Kinds, aboutKind{Form: form})
+	}
+	for _, c := range a.coverage {
+		if c.Rung != nil {
+			told.Kinds[c.Kind].Rung, told.Kinds[c.Kind].Programs = c.Rung.String(), programsOf(c.Rung)
 		}
 	}
-	return nil
+	return told
+}
+
+func programsOf(r *bpf.Rung) (names []string) {
+	for _, p := range r.Programs {
+		names = append(names, p.Name)
+	}
+	return names
 }
 
 // Texts are kept in maps of one entry: a length, and so many bytes. An update is one system call, which a kill
 // does not cut in two.
 const textBytes = 32 << 10
 
-func newText(name string) (*ebpf.Map, error) {
-	return ebpf.NewMap(&ebpf.MapSpec{Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: textBytes, MaxEntries: 1})
+func newText(name string, bytes int) (*ebpf.Map, error) {
+	return ebpf.NewMap(&ebpf.MapSpec{Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(bytes), MaxEntries: 1})
 }
 
 func readText(m *ebpf.Map) ([]byte, error) {
@@ -71,13 +96,26 @@ func readText(m *ebpf.Map) ([]byte, error) {
 }
 
 func writeText(m *ebpf.Map, text []byte) error {
-	if len(text) > textBytes-4 {
-		return fmt.Errorf("%d bytes are more than %d", len(text), textBytes-4)
+	room := int(m.ValueSize())
+	if len(text) > room-4 {
+		return fmt.Errorf("%d bytes are more than %d", len(text), room-4)
 	}
-	value := make([]byte, textBytes)
+	value := make([]byte, room)
 	binary.NativeEndian.PutUint32(value, uint32(len(text)))
 	copy(value[4:], text)
 	return m.Put(uint32(0), value)
+}
+
+// errOtherAbout says that a build has made the pins whose words this one does not know.
+var errOtherAbout = errors.New("its build says otherwise than this one how it is read")
+
+// aboutMap leaves room for the moment at which it begins to tell.
+func aboutMap(a about) (*ebpf.Map, error) {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	return newText("weir_about", len(text)+64)
 }
 
 func readAbout(m *ebpf.Map) (a about, err error) {
@@ -85,10 +123,13 @@ func readAbout(m *ebpf.Map) (a about, err error) {
 	if err == nil {
 		err = json.Unmarshal(text, &a)
 	}
+	if err == nil && a.Version != aboutVersion {
+		err = errOtherAbout
+	}
 	return a, err
 }
 
-func writeAbout(m *ebpf.Map, a about) error {
+func (a about) write(m *ebpf.Map) error {
 	text, err := json.Marshal(a)
 	if err != nil {
 		return err

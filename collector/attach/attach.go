@@ -6,7 +6,8 @@
 //	                                                                         └─ Counters: the ledger's kernel side
 //
 // An attachment with a name outlives its process, by pins (pins.go): the next New of that name goes on with its
-// hooks, counters and ring, and finds what Progress was saved.
+// hooks, counters and ring, and finds what Progress was saved. Where another build or configuration has made it, it is
+// a Former, whose ring is read to its end.
 //
 // It is the only writer of kernel maps. It starts no goroutine; an Attachment is for one goroutine at a time,
 // but for Counters, which may run beside anything but Detach and Close.
@@ -46,8 +47,10 @@ type Attachment struct {
 	coverage []Coverage
 	misses   bool // the kernel counts what it did not run
 	id       schema.AttachmentID
-	pins     *pins // nil: it ends with this process
-	remains  []Remains
+	since    schema.BootTime // when the programs had been told what to give
+	given    bpf.Place       // of the variable that tells them, in its map
+	pins     *pins           // nil: it ends with this process
+	formers  []*Former
 }
 
 // New loads and attaches the best rung of every wanted kind. All begin to tell at once, when every one of them
@@ -75,12 +78,15 @@ func (a *Attachment) open(cfg Config, kernel *btf.Spec) (err error) {
 	if err != nil {
 		return err
 	}
-	a.objects, a.programs = l.objects, l.programs
+	a.objects, a.programs, a.given = l.objects, l.programs, l.given()
 	if err := a.climb(cfg.Kinds, l); err != nil {
 		return err
 	}
 	a.keep(cfg.Log)
-	return a.give()
+	if err := a.give(); err != nil {
+		return err
+	}
+	return a.begin()
 }
 
 // climb takes every wanted kind's best rung.
@@ -176,6 +182,9 @@ func (a *Attachment) Close() error {
 	var errs []error
 	for _, p := range a.programs {
 		errs = append(errs, p.close())
+	}
+	for _, f := range a.formers {
+		errs = append(errs, f.Close())
 	}
 	errs = append(errs, a.seed.close())
 	if a.objects != nil {

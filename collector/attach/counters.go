@@ -29,8 +29,18 @@ type ProgramSums struct {
 
 // KindSums is what became of one kind's events.
 type KindSums struct {
-	Kind     bpf.Kind
+	Kind     bpf.Kind // KindNone: a kind that this build does not know
+	Name     string
+	Programs []string // that give it
 	Outcomes [bpf.OutcomeCount]uint64
+}
+
+func newKindSums(c Coverage) *KindSums {
+	sums := &KindSums{Kind: c.Kind, Name: c.Kind.String()}
+	if c.Rung != nil {
+		sums.Programs = programsOf(c.Rung)
+	}
+	return sums
 }
 
 // Seen is the sum of all outcomes.
@@ -47,7 +57,7 @@ func (a *Attachment) Counters() (Counters, error) {
 	c := Counters{Programs: make([]ProgramSums, len(a.order))}
 	kinds := make(map[bpf.Kind]*KindSums)
 	for _, covered := range a.coverage {
-		kinds[covered.Kind] = &KindSums{Kind: covered.Kind}
+		kinds[covered.Kind] = newKindSums(covered)
 	}
 	for i, p := range a.order {
 		c.Programs[i].Program = p.Program

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/weirproject/weir/internal/host"
 	"github.com/weirproject/weir/schema"
 )
 
@@ -26,9 +27,9 @@ func (a *Attachment) openPins(cfg Config) error {
 	}
 	a.pins = opened
 	if opened.found {
-		a.id = opened.about.Attachment
+		a.id, a.since = opened.about.Attachment, opened.about.Since
 	}
-	a.remains, err = opened.takeRemains()
+	a.formers, err = opened.formers(cfg.Log)
 	return err
 }
 
@@ -41,7 +42,7 @@ func (a *Attachment) keep(log *slog.Logger) {
 	if a.pins == nil {
 		return
 	}
-	err := a.pins.pin(a.objects, a.order, a.id)
+	err := a.pins.pin(a.objects, a.order, a.about())
 	if err == nil {
 		return
 	}
@@ -54,6 +55,21 @@ func (a *Attachment) keep(log *slog.Logger) {
 	}
 }
 
+// begin notes when the attachment's programs had been told what to give, where that is not known yet.
+func (a *Attachment) begin() error {
+	if a.since != 0 {
+		return nil
+	}
+	a.since = host.Now()
+	if a.pins == nil {
+		return nil
+	}
+	return a.pins.tell(a.about())
+}
+
+// Since is the moment from which on the attachment has told everything that it saw.
+func (a *Attachment) Since() schema.BootTime { return a.since }
+
 // ID names the attachment; a pinned one keeps its id from run to run.
 func (a *Attachment) ID() schema.AttachmentID { return a.id }
 
@@ -63,8 +79,9 @@ func (a *Attachment) Resumed() bool { return a.pins != nil && a.pins.found }
 // Kept reports whether the attachment outlives this process, if it is not ended.
 func (a *Attachment) Kept() bool { return a.pins != nil }
 
-// Remains are the attachments of the same name that New has given up.
-func (a *Attachment) Remains() []Remains { return a.remains }
+// Formers are the attachments of the same name that other builds or configurations have made. Their hooks are still
+// attached: an event of now is told by them and by this attachment, until they are detached.
+func (a *Attachment) Formers() []*Former { return a.formers }
 
 // Progress returns what SetProgress kept last, be it in an earlier process; nothing, where the attachment is new.
 func (a *Attachment) Progress() ([]byte, error) {

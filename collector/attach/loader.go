@@ -82,6 +82,12 @@ func (l *loader) createMaps() error {
 	return nil
 }
 
+// given is where the variable lies that tells the programs what to give.
+func (l *loader) given() bpf.Place {
+	v := l.spec.Variables[bpf.VarGiven]
+	return bpf.Place{int(v.Offset), int(v.Size())}
+}
+
 // fetches reports whether the kernel has atomic instructions that return values.
 func fetches() bool {
 	p, err := ebpf.NewProgram(bpf.FetchProbe())

@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weirproject/weir/bpf"
-	"github.com/weirproject/weir/schema"
 )
 
 // pins is where an attachment lives on without a process.
@@ -52,7 +51,7 @@ func layout(cfg Config) string {
 	h := sha256.New()
 	build := bpf.Build()
 	h.Write(build[:])
-	for _, n := range slices.Concat([]uint32{cfg.RingBytes, cfg.Sockets}, kindNumbers(cfg.Kinds), []uint32{uint32(bpf.KindNone)}, kindNumbers(cfg.Bought)) {
+	for _, n := range slices.Concat([]uint32{aboutVersion, cfg.RingBytes, cfg.Sockets}, kindNumbers(cfg.Kinds), []uint32{uint32(bpf.KindNone)}, kindNumbers(cfg.Bought)) {
 		h.Write(binary.NativeEndian.AppendUint32(nil, n))
 	}
 	if cfg.Environment {
@@ -113,8 +112,10 @@ func readAboutOf(dir string) (about, error) {
 }
 
 // at is the path of a pin; bpffs takes no dots in names, and the object's data sections begin with one.
-func (p *pins) at(prefix, name string) string {
-	return filepath.Join(p.dir, prefix+strings.ReplaceAll(strings.TrimPrefix(name, "."), ".", "_"))
+func (p *pins) at(prefix, name string) string { return pinAt(p.dir, prefix, name) }
+
+func pinAt(dir, prefix, name string) string {
+	return filepath.Join(dir, prefix+strings.ReplaceAll(strings.TrimPrefix(name, "."), ".", "_"))
 }
 
 // maps opens the pinned maps of the object; nil where there was no attachment.
@@ -166,7 +167,7 @@ func (p *pins) link(name string) (link.Link, error) {
 }
 
 // pin pins what is not pinned yet, about last.
-func (p *pins) pin(objects *ebpf.Collection, programs []*program, id schema.AttachmentID) error {
+func (p *pins) pin(objects *ebpf.Collection, programs []*program, about about) error {
 	for name, m := range objects.Maps {
 		if err := m.Pin(p.at(pinnedMap, name)); !pinned(err) {
 			return fmt.Errorf("pin map %s: %w", name, err)
@@ -183,33 +184,44 @@ func (p *pins) pin(objects *ebpf.Collection, programs []*program, id schema.Atta
 	if p.found {
 		return nil
 	}
-	return p.begin(id)
+	return p.begin(about)
 }
 
 // pinned takes what was pinned before for good.
 func pinned(err error) bool { return err == nil || errors.Is(err, fs.ErrExist) }
 
 // begin pins the maps that make an attachment of the pins.
-func (p *pins) begin(id schema.AttachmentID) (err error) {
-	if p.progress, err = newText("weir_progress"); err != nil {
+func (p *pins) begin(about about) (err error) {
+	if p.progress, err = newText("weir_progress", textBytes); err != nil {
 		return err
 	}
 	if err := p.progress.Pin(filepath.Join(p.dir, pinnedProgress)); err != nil {
 		return fmt.Errorf("pin progress: %w", err)
 	}
-	m, err := newText("weir_about")
+	m, err := aboutMap(about)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	p.about = newAbout(id)
-	if err := writeAbout(m, p.about); err != nil {
+	p.about = about
+	if err := about.write(m); err != nil {
 		return err
 	}
 	if err := m.Pin(filepath.Join(p.dir, pinnedAbout)); err != nil {
 		return fmt.Errorf("pin about: %w", err)
 	}
 	return nil
+}
+
+// tell replaces what is pinned as about.
+func (p *pins) tell(about about) error {
+	m, err := ebpf.LoadPinnedMap(filepath.Join(p.dir, pinnedAbout), nil)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	p.about = about
+	return about.write(m)
 }
 
 // unhook removes the pins of the links: they end when the last descriptor is closed.

@@ -190,45 +190,12 @@ func TestPinsThatNeverBecameAnAttachmentAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := attached(t, cfg)
-	if second.ID() == id || second.Resumed() || len(second.Remains()) != 0 {
-		t.Errorf("attachment %s, resumed %v, remains %v", second.ID(), second.Resumed(), second.Remains())
+	if second.ID() == id || second.Resumed() || len(second.Formers()) != 0 {
+		t.Errorf("attachment %s, resumed %v, formers %v", second.ID(), second.Resumed(), second.Formers())
 	}
 	work(t)
 	if len(heads(t, second)) == 0 {
 		t.Error("it tells nothing")
-	}
-}
-
-func TestWhatAnotherLayoutHeldIsCountedAndRemoved(t *testing.T) {
-	cfg := keptConfig(t)
-	first := attached(t, cfg)
-	if err := first.SetProgress([]byte("so far")); err != nil {
-		t.Fatal(err)
-	}
-	work(t)
-	id, sent := first.ID(), make(map[string]uint64)
-	for _, k := range countersOf(t, first).Kinds {
-		sent[k.Kind.String()] = k.Outcomes[bpf.OutcomeSent]
-	}
-	closed(t, first)
-
-	old := layout(cfg)
-	cfg.RingBytes *= 2
-	second := attached(t, cfg)
-	if len(second.Remains()) != 1 {
-		t.Fatalf("remains %v", second.Remains())
-	}
-	r := second.Remains()[0]
-	if second.ID() == id || r.Attachment != id || string(r.Progress) != "so far" {
-		t.Errorf("%s left %+v; want those of %s", second.ID(), r, id)
-	}
-	for kind, n := range sent {
-		if n == 0 || r.Sent[kind] < n { // the machine went on meanwhile
-			t.Errorf("%s: %d sent, %d by what is left", kind, n, r.Sent[kind])
-		}
-	}
-	if _, err := os.Stat(filepath.Join(cfg.pins(), old)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("its pins are left: %v", err)
 	}
 }
 
@@ -292,7 +259,7 @@ func TestBPFFSIsMountedWhereItIsNot(t *testing.T) {
 
 // Once a batch.
 func BenchmarkSetProgress(b *testing.B) {
-	m, err := newText("weir_progress")
+	m, err := newText("weir_progress", textBytes)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,6 +12,5 @@ func (f *Filler) Summary(key bpf.CountKey, count bpf.Count, now schema.BootTime)
 	counts := f.kinds[key.Kind].counts
 	counts.Summaries++
 	counts.Summarised += count.Count
-	f.SetMode(ForRows)
-	return bpf.Dispatch(s.Raw(), f)
+	return bpf.Dispatch(s.Raw(), f.For(ForRows))
 }

@@ -118,10 +118,15 @@ const (
 	ForRows Mode = iota
 	// ForTable: samples feed the process table alone and are not counted, as a run before has done that.
 	ForTable
+	// ForNext: samples feed the process table alone, as the attachment that follows tells them too.
+	ForNext
 )
 
-// SetMode tells what the samples that follow are for; at first it is ForRows.
-func (f *Filler) SetMode(m Mode) { f.mode = m }
+// For returns the filler for samples of this use; at first that is ForRows.
+func (f *Filler) For(m Mode) *Filler {
+	f.mode = m
+	return f
+}
 
 // SetTime tells the filler the time by both clocks.
 func (f *Filler) SetTime(now time.Time, boot schema.BootTime) { f.now, f.boot = now, boot }
@@ -137,7 +142,7 @@ func (f *Filler) begin(head *bpf.Head) bool {
 		f.draft.Sample(head.Cpu, head.Sequence)
 		return false
 	}
-	if !k.event {
+	if !k.event || f.mode == ForNext {
 		f.draft.Sample(head.Cpu, head.Sequence)
 		k.counts.Absorbed++
 		return false

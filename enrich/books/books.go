@@ -38,6 +38,7 @@ type balance struct {
 	attachment schema.AttachmentID
 	ledger     *weirv1.Ledger
 	ledgerRun  schema.RunID
+	ledgerAt   time.Time // by the host's clock
 	// objected is what the last ledger was told for, so that it is not told with every heartbeat.
 	objected   string
 	sealedAt   time.Time

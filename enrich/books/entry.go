@@ -31,6 +31,9 @@ func (e *entry) enter() {
 	if late {
 		return // its ledger is older than the one that the books have
 	}
+	if e.Ledger != nil {
+		e.checkWatched()
+	}
 	e.run.sealedAt = e.SealedAt
 	e.balance.sealedAt = e.SealedAt
 	e.balance.publicKey, e.balance.hostname, e.balance.version = e.PublicKey, e.Hostname, e.Version
@@ -44,8 +47,12 @@ func (e *entry) enter() {
 func (e *entry) begin() {
 	before := e.balance.current()
 	e.run = e.balance.begin(e.Run, e.Boot)
-	if before != nil && !before.stopped {
+	switch {
+	case before == nil:
+	case !before.stopped:
 		e.uncleanEnd(before)
+	case e.Attachment != e.balance.attachment && e.balance.isOpen(before):
+		e.goneMeanwhile(before)
 	}
 }
 

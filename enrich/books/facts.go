@@ -24,6 +24,8 @@ type Batch struct {
 	Tombstone *weirv1.Tombstone
 	// Stopped: the batch holds the run's weir.stopped.
 	Stopped bool
+	// Booted is when the host's CLOCK_BOOTTIME was 0, by its clock.
+	Booted time.Time
 	// SealedAt is by the host's clock, ReceivedAt by the broker's.
 	SealedAt, ReceivedAt time.Time
 	Hostname, Version    string
@@ -67,6 +69,8 @@ type Finding struct {
 	Detail  string
 	// At is when a silence became one, by the broker's clock.
 	At time.Time
+	// Begin and End are of a time without hooks, by the host's clock; zero of other findings.
+	Begin, End time.Time
 }
 
 // Loss is events that are gone: a weir.loss event.

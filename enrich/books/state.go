@@ -19,6 +19,7 @@ func (b *Books) Load(p *weirv1.HostBalance) error {
 	h := newBalance(schema.HostID(id))
 	h.offset, h.silent, h.duplicates = p.GetInputOffset(), p.GetSilent(), p.GetDuplicateBatches()
 	h.publicKey, h.hostname, h.version, h.ledger = p.GetPublicKey(), p.GetHostname(), p.GetWeirVersion(), p.GetLedger()
+	h.ledgerAt = time.UnixMicro(p.GetLedgerAtUs())
 	h.sealedAt, h.receivedAt = time.UnixMicro(p.GetSealedAtUs()), time.UnixMicro(p.GetReceivedAtUs())
 	copy(h.attachment[:], p.GetAttachmentId())
 	copy(h.ledgerRun[:], p.GetLedgerRunId())
@@ -72,7 +73,7 @@ func (b *Books) Balance(host schema.HostID) *weirv1.HostBalance {
 		Findings: map[uint32]uint64{}, Received: maps.Clone(h.received), Evicted: maps.Clone(h.evicted),
 		DuplicateBatches: h.duplicates, PublicKey: h.publicKey, WeirVersion: h.version,
 		AttachmentId: bytes.Clone(h.attachment[:]), Silent: h.silent,
-		LedgerRunId: bytes.Clone(h.ledgerRun[:]),
+		LedgerRunId: bytes.Clone(h.ledgerRun[:]), LedgerAtUs: h.ledgerAt.UnixMicro(),
 	}
 	for kind, n := range h.findings {
 		p.Findings[uint32(kind)] = n

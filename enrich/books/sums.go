@@ -6,6 +6,7 @@ import (
 	"time"
 
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
+	"github.com/weirproject/weir/schema"
 	"github.com/weirproject/weir/schema/ledger"
 )
 
@@ -18,7 +19,48 @@ func (e *entry) checkLedger() {
 	for _, sums := range e.Ledger.GetKinds() {
 		e.checkReceived(sums)
 	}
-	e.balance.ledger, e.balance.ledgerRun = e.Ledger, e.Run
+	e.balance.ledger, e.balance.ledgerRun, e.balance.ledgerAt = e.Ledger, e.Run, e.at(e.Ledger.GetTimeUs())
+}
+
+// at is the time of the host's CLOCK_BOOTTIME by its clock.
+func (e *entry) at(bootTime uint64) time.Time {
+	return e.Booted.Add(time.Duration(bootTime) * time.Microsecond)
+}
+
+// checkWatched finds the time without hooks before an attachment that does not follow another one at once. Where the
+// one before it was not closed, its end is not known: it is blamed from its last batch on.
+func (e *entry) checkWatched() {
+	before := e.balance
+	if before.attachment == e.Attachment || before.attachment == (schema.AttachmentID{}) || e.Ledger.GetSinceUs() == 0 {
+		return
+	}
+	begin, earliest := before.sealedAt, " at the earliest"
+	if before.ledger.GetClosing() {
+		begin, earliest = before.ledgerAt, ""
+	}
+	end := e.at(e.Ledger.GetSinceUs())
+	if !end.After(begin) {
+		return
+	}
+	f := Finding{
+		Kind: weirv1.Finding_FINDING_UNWATCHED, Run: e.Run, Begin: begin, End: end,
+		Detail: fmt.Sprintf("no hook was attached from %s%s to %s, %s", begin.UTC().Format(time.RFC3339Nano), earliest,
+			end.UTC().Format(time.RFC3339Nano), end.Sub(begin).Round(time.Millisecond)),
+	}
+	e.Findings = append(e.Findings, before.object(f))
+}
+
+// isOpen reports whether the run stopped and left its hooks to the next one.
+func (h *balance) isOpen(r *run) bool {
+	return h.ledger != nil && h.ledgerRun == r.id && !h.ledger.GetClosing()
+}
+
+// goneMeanwhile tells what the hooks that a run had left to the next one have told since, and nobody has read: the
+// machine was booted, or the pins were removed.
+func (e *entry) goneMeanwhile(before *run) {
+	e.inRing(before)
+	e.lose("", 0, PlaceRun, "run %s stopped and left its hooks attached; they are gone, and what they told since %s is not known",
+		brief(before.id[:]), e.balance.ledgerAt.UTC().Format(time.RFC3339))
 }
 
 // checkEquations tells what does not add up once, and again only when that changes.

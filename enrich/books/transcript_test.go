@@ -27,6 +27,7 @@ var update = flag.Bool("update", false, "write the transcripts anew")
 //	batch run=a n=3 process.exec=2    host h unless host=, offset one more unless offset=, hash of run, n and
 //	                                  content=; previous= names another content of the batch before
 //	ledger process.exec seen=5 …      the batch's ledger, a line a kind
+//	ledger time=9 since=2 closing=1   of the whole of it; seconds since booted=
 //	tombstone first=1 last=2 reason=… process.exec=4
 //	tick now=200 since=0 silence=180  seconds
 //	forget now=2000 after=1000        seconds
@@ -108,7 +109,7 @@ func (s *scene) batch(args arguments, more []string) string {
 		Host: hostID(args.word("host", "h")), PublicKey: keyOf(args.word("key", args.word("host", "h"))), Run: runID(run), Boot: schema.BootID{1}, Number: number,
 		Attachment: schema.AttachmentID(runID(args.word("attachment", "t"))),
 		Hash:       hashOf(run, number, content), Stopped: args.kinds["weir.stopped"] > 0,
-		SealedAt: seconds(args.number("at")), ReceivedAt: seconds(args.number("at")), Groups: args.groups(),
+		Booted: seconds(args.number("booted")), SealedAt: seconds(args.number("at")), ReceivedAt: seconds(args.number("at")), Groups: args.groups(),
 	}
 	if number > 1 {
 		b.Previous = hashOf(run, number-1, args.word("previous", ""))
@@ -120,7 +121,12 @@ func (s *scene) batch(args arguments, more []string) string {
 			if b.Ledger == nil {
 				b.Ledger = &weirv1.Ledger{}
 			}
-			b.Ledger.Kinds = append(b.Ledger.Kinds, args.sums())
+			if args.first != "" {
+				b.Ledger.Kinds = append(b.Ledger.Kinds, args.sums())
+				continue
+			}
+			b.Ledger.Closing = args.number("closing") == 1
+			b.Ledger.TimeUs, b.Ledger.SinceUs = args.number("time")*1e6, args.number("since")*1e6
 		case "tombstone":
 			b.Tombstone = args.tombstone(run)
 			b.Previous = [32]byte{}

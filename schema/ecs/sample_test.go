@@ -306,6 +306,8 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.Last = append(g.Last, 19)
 		g.Detail = append(g.Detail, s.text("batches 17 to 19 are missing"))
 		g.Evidence = append(g.Evidence, s.text("weir.batches/0/4711"))
+		g.BeginUs = append(g.BeginUs, boot.UnixMicro()-90_000_000)
+		g.EndUs = append(g.EndUs, boot.UnixMicro())
 	},
 	schema.WeirLoss: func(s *sample) {
 		s.own(schema.WeirLoss)

@@ -38,8 +38,8 @@ func Check(l *weirv1.Ledger) []Imbalance {
 	}
 	for _, k := range l.GetKinds() {
 		c.hold(k.GetKind(), "seen = outcomes", k.GetSeen(), Outcomes(k))
-		c.hold(k.GetKind(), "sent + summaries = batched + absorbed + in_ring", k.GetSent()+k.GetSummaries(),
-			k.GetBatched()+k.GetAbsorbed()+k.GetInRing())
+		c.hold(k.GetKind(), "sent + summaries = batched + absorbed + lost + in_ring", k.GetSent()+k.GetSummaries(),
+			k.GetBatched()+k.GetAbsorbed()+k.GetLost()+k.GetInRing())
 		c.hold(k.GetKind(), "counted = summarised + in_table", k.GetCounted(), k.GetSummarised()+k.GetInTable())
 		c.atMost(k.GetKind(), "run_batched ≤ batched", k.GetRunBatched(), k.GetBatched())
 		seenByKinds += k.GetSeen()

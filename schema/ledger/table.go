@@ -117,7 +117,7 @@ func (t Table) Difference(r Row) uint64 {
 	sum := uint64(0)
 	if s := r.Sums; s != nil {
 		sum += beyond(s.GetSeen(), Outcomes(s), open)
-		sum += beyond(s.GetSent()+s.GetSummaries(), s.GetBatched()+s.GetAbsorbed()+s.GetInRing(), open)
+		sum += beyond(s.GetSent()+s.GetSummaries(), s.GetBatched()+s.GetAbsorbed()+s.GetLost()+s.GetInRing(), open)
 		sum += beyond(s.GetCounted(), s.GetSummarised()+s.GetInTable(), open)
 		sum += t.away(r.Received+r.Evicted+r.Lost, s.GetRunBatched())
 	}

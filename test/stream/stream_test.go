@@ -132,11 +132,18 @@ sinks:
 	s.enricher = start(s.t, s.dir, cmp.Or(s.enrichers, "weir-enrich"), "-config", path)
 }
 
-// settles stops the collector in good order, and waits until the books balance.
+// settles stops the collector in good order, takes its hooks off, and waits until the books balance.
 func (s *stream) settles() ledger {
 	s.t.Helper()
 	s.collector.stop()
+	s.detach()
 	return s.balances()
+}
+
+// detach takes the hooks off that a collector has left.
+func (s *stream) detach() {
+	s.t.Helper()
+	start(s.t, s.dir, "weir-collector", "detach", "-config", s.in("collector.yaml")).ends()
 }
 
 // balances waits until every lane has all that was sent and the books are closed without a difference.

@@ -35,8 +35,10 @@ type Ledger struct {
 	Closing bool `protobuf:"varint,4,opt,name=closing,proto3" json:"closing,omitempty"`
 	// Processes that were evicted from the full process table.
 	EvictedProcesses uint64 `protobuf:"varint,5,opt,name=evicted_processes,json=evictedProcesses,proto3" json:"evicted_processes,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Since when the attachment's hooks have told everything that they saw: µs on CLOCK_BOOTTIME.
+	SinceUs       uint64 `protobuf:"varint,6,opt,name=since_us,json=sinceUs,proto3" json:"since_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Ledger) Reset() {
@@ -100,6 +102,13 @@ func (x *Ledger) GetClosing() bool {
 func (x *Ledger) GetEvictedProcesses() uint64 {
 	if x != nil {
 		return x.EvictedProcesses
+	}
+	return 0
+}
+
+func (x *Ledger) GetSinceUs() uint64 {
+	if x != nil {
+		return x.SinceUs
 	}
 	return 0
 }
@@ -205,7 +214,7 @@ func (x *ProgramSums) GetMissedUnknown() bool {
 }
 
 // KindSums is one kind's: seen = sent + filtered + counted + rate_limited + ring_full + table_full,
-// sent + summaries = batched + absorbed + in_ring, and counted = summarised + in_table.
+// sent + summaries = batched + absorbed + lost + in_ring, and counted = summarised + in_table.
 type KindSums struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Kind        string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -218,7 +227,7 @@ type KindSums struct {
 	TableFull   uint64                 `protobuf:"varint,8,opt,name=table_full,json=tableFull,proto3" json:"table_full,omitempty"`
 	// Rows of this attachment's batches, this run's and those before.
 	Batched uint64 `protobuf:"varint,9,opt,name=batched,proto3" json:"batched,omitempty"`
-	// Read from the ring for the process table alone, as configured.
+	// Read from the ring for the process table alone: as configured, or as the attachment that follows tells them too.
 	Absorbed uint64 `protobuf:"varint,10,opt,name=absorbed,proto3" json:"absorbed,omitempty"`
 	// Sent, and not yet in a batch.
 	InRing uint64 `protobuf:"varint,11,opt,name=in_ring,json=inRing,proto3" json:"in_ring,omitempty"`
@@ -233,7 +242,9 @@ type KindSums struct {
 	// Counted runs that these rows tell.
 	Summarised uint64 `protobuf:"varint,16,opt,name=summarised,proto3" json:"summarised,omitempty"`
 	// Counted, and not yet told.
-	InTable       uint64 `protobuf:"varint,17,opt,name=in_table,json=inTable,proto3" json:"in_table,omitempty"`
+	InTable uint64 `protobuf:"varint,17,opt,name=in_table,json=inTable,proto3" json:"in_table,omitempty"`
+	// Read from the ring of an attachment that another build had made, and not understood: told by a weir.loss.
+	Lost          uint64 `protobuf:"varint,18,opt,name=lost,proto3" json:"lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -387,6 +398,13 @@ func (x *KindSums) GetInTable() uint64 {
 	return 0
 }
 
+func (x *KindSums) GetLost() uint64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
 // HostBalance is a record of weir.hosts, key = the host's id: the books of one host.
 type HostBalance struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -419,7 +437,9 @@ type HostBalance struct {
 	// The run that told ledger.
 	LedgerRunId []byte `protobuf:"bytes,16,opt,name=ledger_run_id,json=ledgerRunId,proto3" json:"ledger_run_id,omitempty"`
 	// The lanes that were configured when the balance was written: each owes what the host told.
-	Lanes         []string `protobuf:"bytes,17,rep,name=lanes,proto3" json:"lanes,omitempty"`
+	Lanes []string `protobuf:"bytes,17,rep,name=lanes,proto3" json:"lanes,omitempty"`
+	// When ledger was read, by the host's clock.
+	LedgerAtUs    int64 `protobuf:"varint,18,opt,name=ledger_at_us,json=ledgerAtUs,proto3" json:"ledger_at_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -571,6 +591,13 @@ func (x *HostBalance) GetLanes() []string {
 		return x.Lanes
 	}
 	return nil
+}
+
+func (x *HostBalance) GetLedgerAtUs() int64 {
+	if x != nil {
+		return x.LedgerAtUs
+	}
+	return 0
 }
 
 // RunBalance is what the books know of one run. Runs that ended long ago are left out.
@@ -959,13 +986,14 @@ var File_weir_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\n" +
-	"\x14weir/v1/ledger.proto\x12\aweir.v1\"\xc3\x01\n" +
+	"\x14weir/v1/ledger.proto\x12\aweir.v1\"\xde\x01\n" +
 	"\x06Ledger\x12\x17\n" +
 	"\atime_us\x18\x01 \x01(\x04R\x06timeUs\x120\n" +
 	"\bprograms\x18\x02 \x03(\v2\x14.weir.v1.ProgramSumsR\bprograms\x12'\n" +
 	"\x05kinds\x18\x03 \x03(\v2\x11.weir.v1.KindSumsR\x05kinds\x12\x18\n" +
 	"\aclosing\x18\x04 \x01(\bR\aclosing\x12+\n" +
-	"\x11evicted_processes\x18\x05 \x01(\x04R\x10evictedProcesses\"\xc0\x01\n" +
+	"\x11evicted_processes\x18\x05 \x01(\x04R\x10evictedProcesses\x12\x19\n" +
+	"\bsince_us\x18\x06 \x01(\x04R\asinceUs\"\xc0\x01\n" +
 	"\vProgramSums\x12\x18\n" +
 	"\aprogram\x18\x01 \x01(\tR\aprogram\x12\x12\n" +
 	"\x04runs\x18\x02 \x01(\x04R\x04runs\x12\x18\n" +
@@ -973,7 +1001,7 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\x06merged\x18\x04 \x01(\x04R\x06merged\x12\x12\n" +
 	"\x04seen\x18\x05 \x01(\x04R\x04seen\x12\x16\n" +
 	"\x06missed\x18\x06 \x01(\x04R\x06missed\x12%\n" +
-	"\x0emissed_unknown\x18\a \x01(\bR\rmissedUnknown\"\xe3\x03\n" +
+	"\x0emissed_unknown\x18\a \x01(\bR\rmissedUnknown\"\xf7\x03\n" +
 	"\bKindSums\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04seen\x18\x02 \x01(\x04R\x04seen\x12\x12\n" +
@@ -996,7 +1024,8 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\n" +
 	"summarised\x18\x10 \x01(\x04R\n" +
 	"summarised\x12\x19\n" +
-	"\bin_table\x18\x11 \x01(\x04R\ainTable\"\xd8\x06\n" +
+	"\bin_table\x18\x11 \x01(\x04R\ainTable\x12\x12\n" +
+	"\x04lost\x18\x12 \x01(\x04R\x04lost\"\xfa\x06\n" +
 	"\vHostBalance\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\fR\x06hostId\x12!\n" +
 	"\finput_offset\x18\x02 \x01(\x03R\vinputOffset\x12'\n" +
@@ -1017,7 +1046,9 @@ const file_weir_v1_ledger_proto_rawDesc = "" +
 	"\rattachment_id\x18\x0e \x01(\fR\fattachmentId\x12\x16\n" +
 	"\x06silent\x18\x0f \x01(\bR\x06silent\x12\"\n" +
 	"\rledger_run_id\x18\x10 \x01(\fR\vledgerRunId\x12\x14\n" +
-	"\x05lanes\x18\x11 \x03(\tR\x05lanes\x1a;\n" +
+	"\x05lanes\x18\x11 \x03(\tR\x05lanes\x12 \n" +
+	"\fledger_at_us\x18\x12 \x01(\x03R\n" +
+	"ledgerAtUs\x1a;\n" +
 	"\rFindingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a;\n" +

@@ -44,6 +44,8 @@ const (
 	Finding_FINDING_UNCLEAN_END Finding = 7
 	// Two runs of the host go on at the same time: two machines have its key.
 	Finding_FINDING_CLONED_KEY Finding = 8
+	// No hook was attached for a while, from begin_us to end_us.
+	Finding_FINDING_UNWATCHED Finding = 9
 )
 
 // Enum value maps for Finding.
@@ -58,6 +60,7 @@ var (
 		6: "FINDING_SILENCE",
 		7: "FINDING_UNCLEAN_END",
 		8: "FINDING_CLONED_KEY",
+		9: "FINDING_UNWATCHED",
 	}
 	Finding_value = map[string]int32{
 		"FINDING_UNSPECIFIED":   0,
@@ -69,6 +72,7 @@ var (
 		"FINDING_SILENCE":       6,
 		"FINDING_UNCLEAN_END":   7,
 		"FINDING_CLONED_KEY":    8,
+		"FINDING_UNWATCHED":     9,
 	}
 )
 
@@ -298,7 +302,11 @@ type WeirGap struct {
 	// What does not close, for people.
 	Detail []uint32 `protobuf:"varint,6,rep,packed,name=detail,proto3" json:"detail,omitempty"`
 	// The record that showed it: topic/partition/offset.
-	Evidence      []uint32 `protobuf:"varint,7,rep,packed,name=evidence,proto3" json:"evidence,omitempty"`
+	Evidence []uint32 `protobuf:"varint,7,rep,packed,name=evidence,proto3" json:"evidence,omitempty"`
+	// Of a time without hooks: from when, by the host's clock; 0 of other findings.
+	BeginUs []int64 `protobuf:"varint,8,rep,packed,name=begin_us,json=beginUs,proto3" json:"begin_us,omitempty"`
+	// Until when.
+	EndUs         []int64 `protobuf:"varint,9,rep,packed,name=end_us,json=endUs,proto3" json:"end_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -378,6 +386,20 @@ func (x *WeirGap) GetDetail() []uint32 {
 func (x *WeirGap) GetEvidence() []uint32 {
 	if x != nil {
 		return x.Evidence
+	}
+	return nil
+}
+
+func (x *WeirGap) GetBeginUs() []int64 {
+	if x != nil {
+		return x.BeginUs
+	}
+	return nil
+}
+
+func (x *WeirGap) GetEndUs() []int64 {
+	if x != nil {
+		return x.EndUs
 	}
 	return nil
 }
@@ -491,7 +513,7 @@ const file_weir_v1_self_proto_rawDesc = "" +
 	"spoolBytes\x121\n" +
 	"\bcoverage\x18\x05 \x03(\rB\x15\xe2\xe0\x18\x11\n" +
 	"\rweir.coverage\x18\x02R\bcoverage:5\xe2\xe0\x181\n" +
-	"\x0eweir.heartbeat\x12\x04host\x1a\x04info\"\theartbeat*\x06metric@\x02\"\xff\x02\n" +
+	"\x0eweir.heartbeat\x12\x04host\x1a\x04info\"\theartbeat*\x06metric@\x02\"\xe9\x03\n" +
 	"\aWeirGap\x12#\n" +
 	"\x04host\x18\x01 \x03(\rB\x0f\xe2\xe0\x18\v\n" +
 	"\ahost.id\x18\x0eR\x04host\x12&\n" +
@@ -506,7 +528,11 @@ const file_weir_v1_self_proto_rawDesc = "" +
 	"\x06detail\x18\x06 \x03(\rB\x15\xe2\xe0\x18\x11\n" +
 	"\amessage\x18\x01J\x04textR\x06detail\x125\n" +
 	"\bevidence\x18\a \x03(\rB\x19\xe2\xe0\x18\x15\n" +
-	"\x11weir.gap.evidence\x18\x01R\bevidence:(\xe2\xe0\x18$\n" +
+	"\x11weir.gap.evidence\x18\x01R\bevidence\x126\n" +
+	"\bbegin_us\x18\b \x03(\x03B\x1b\xe2\xe0\x18\x17\n" +
+	"\x0eweir.gap.begin\x18\fB\x03µsR\abeginUs\x120\n" +
+	"\x06end_us\x18\t \x03(\x03B\x19\xe2\xe0\x18\x15\n" +
+	"\fweir.gap.end\x18\fB\x03µsR\x05endUs:(\xe2\xe0\x18$\n" +
 	"\bweir.gap\x12\x04host\x1a\x04info\"\x03gap*\x05alert@\x03\"\x97\x02\n" +
 	"\bWeirLoss\x12#\n" +
 	"\x04host\x18\x01 \x03(\rB\x0f\xe2\xe0\x18\v\n" +
@@ -519,7 +545,7 @@ const file_weir_v1_self_proto_rawDesc = "" +
 	"\x0fweir.loss.place\x18\x01R\x05place\x12-\n" +
 	"\x06detail\x18\x05 \x03(\rB\x15\xe2\xe0\x18\x11\n" +
 	"\amessage\x18\x01J\x04textR\x06detail:*\xe2\xe0\x18&\n" +
-	"\tweir.loss\x12\x04host\x1a\x04info\"\x04loss*\x05alert@\x02*\xd2\x02\n" +
+	"\tweir.loss\x12\x04host\x1a\x04info\"\x04loss*\x05alert@\x02*\xf8\x02\n" +
 	"\aFinding\x12\x17\n" +
 	"\x13FINDING_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\vFINDING_GAP\x10\x01\x1a\a\xe2\xe0\x18\x03gap\x12\x1e\n" +
@@ -532,7 +558,8 @@ const file_weir_v1_self_proto_rawDesc = "" +
 	"\x0fFINDING_SILENCE\x10\x06\x1a\v\xe2\xe0\x18\asilence\x12(\n" +
 	"\x13FINDING_UNCLEAN_END\x10\a\x1a\x0f\xe2\xe0\x18\vunclean_end\x12&\n" +
 	"\x12FINDING_CLONED_KEY\x10\b\x1a\x0e\xe2\xe0\x18\n" +
-	"cloned_keyB2Z0github.com/weirproject/weir/proto/weir/v1;weirv1b\x06proto3"
+	"cloned_key\x12$\n" +
+	"\x11FINDING_UNWATCHED\x10\t\x1a\r\xe2\xe0\x18\tunwatchedB2Z0github.com/weirproject/weir/proto/weir/v1;weirv1b\x06proto3"
 
 var (
 	file_weir_v1_self_proto_rawDescOnce sync.Once

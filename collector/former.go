@@ -1,0 +1,176 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/weirproject/weir/bpf"
+	"github.com/weirproject/weir/collector/attach"
+	"github.com/weirproject/weir/collector/fill"
+	"github.com/weirproject/weir/collector/ring"
+	"github.com/weirproject/weir/internal/host"
+	"github.com/weirproject/weir/schema"
+)
+
+// Attachments of other builds and configurations: after an upgrade, a downgrade, a changed ring or other kinds. The
+// new hooks are attached first, and then the former ones taken off, so that there is no moment without any; what both
+// have told is left out of the former ones' (overlap). Their ring is then read to its end in a run of their own,
+// whose ledger closes their books.
+
+// Detach ends every attachment of cfg's name, of whatever build, once what its ring holds is stored, and publishes
+// until the deadline that a stop has.
+func Detach(ctx context.Context, cfg Config, log *slog.Logger) error {
+	formers, lease, err := attach.OpenFormers(cfg.attach(log))
+	if err != nil {
+		return err
+	}
+	defer lease.Close()
+	if len(formers) == 0 {
+		log.Info("nothing is attached", "attachment", cfg.Attachment)
+		return nil
+	}
+	c := newCollector(cfg, log)
+	if err := c.open(); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	err = c.stream(ctx, func(ctx context.Context) error { return c.readAll(ctx, formers, "detach") })
+	for _, f := range formers {
+		err = errors.Join(err, f.Close())
+	}
+	return errors.Join(err, c.Close())
+}
+
+// readFormers reads what attachments of other builds and configurations have told.
+func (c *Collector) readFormers(ctx context.Context) error {
+	return c.readAll(ctx, c.hooks.Formers(), "another build or configuration goes on")
+}
+
+func (c *Collector) readAll(ctx context.Context, formers []*attach.Former, reason string) error {
+	for _, f := range formers {
+		if err := c.readFormer(ctx, f, reason); err != nil {
+			return fmt.Errorf("attachment %s of another build or configuration: %w", f.ID(), err)
+		}
+	}
+	return nil
+}
+
+func (c *Collector) readFormer(ctx context.Context, f *attach.Former, reason string) (err error) {
+	r, err := ring.Open(f.Ring())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	names := f.Rungs()
+	l, err := c.newLoop(source{
+		hooks: f, ring: r, rungs: rungsByKind(names), coverage: rungsText(names), foreign: newForeign(f.Samples()),
+	})
+	if err != nil {
+		return err
+	}
+	if l.stored.Closed {
+		return f.End() // killed between the last batch and its end
+	}
+	if err := f.Detach(); err != nil {
+		return err
+	}
+	if err := c.seedFormer(ctx, l); err != nil {
+		return err
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.StopTimeout)
+	defer cancel()
+	l.begin(c.previous())
+	if err := finish(stop, f, l, reason); err != nil {
+		return err
+	}
+	c.log.Info("attachment of another build or configuration was read to its end, and is gone", "attachment", f.ID(), "batches", l.stored.Batch)
+	c.last, _, err = c.spool.Last()
+	return err
+}
+
+// seedFormer tells the loop which processes there are, and what this build's own hooks have told by now.
+func (c *Collector) seedFormer(ctx context.Context, l *loop) error {
+	if c.hooks == nil {
+		return nil
+	}
+	if err := seed(c.hooks, l.filler, c.table); err != nil {
+		return err
+	}
+	own, err := ring.Open(c.hooks.Ring())
+	if err != nil {
+		return err
+	}
+	_, _, err = own.Read(ctx, 0, func(sample []byte, _ uint64) { l.foreign.overlap.add(sample) })
+	return errors.Join(err, own.Close())
+}
+
+func rungsByKind(names map[string]string) map[bpf.Kind]string {
+	rungs := make(map[bpf.Kind]string)
+	for name, rung := range names {
+		if kind, ok := bpf.KindNamed(name); ok {
+			rungs[kind] = rung
+		}
+	}
+	return rungs
+}
+
+func rungsText(names map[string]string) (text []byte) {
+	for _, kind := range slices.Sorted(maps.Keys(names)) {
+		text = append(text, kind+"="+names[kind]+"\x00"...)
+	}
+	return text
+}
+
+// foreign takes the samples of another build.
+type foreign struct {
+	converter *bpf.Converter
+	overlap   overlap
+	lost      map[string]uint64 // not understood and not told yet, by kind
+}
+
+func newForeign(c *bpf.Converter) *foreign {
+	return &foreign{converter: c, overlap: overlap{identity: c.Identity, times: make(map[uint64][]uint64)}, lost: make(map[string]uint64)}
+}
+
+// take hands the filler what this build makes of the sample.
+func (f *foreign) take(filler *fill.Filler, sample []byte, covered bool) error {
+	converted, err := f.converter.Convert(sample)
+	if unknown, ok := errors.AsType[*bpf.ForeignError](err); ok {
+		f.lose(unknown.Kind, covered)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	mode := modeOf(covered)
+	if !covered && f.overlap.take(converted) {
+		mode = fill.ForNext
+	}
+	head, err := bpf.HeadOf(converted)
+	if err != nil {
+		return err
+	}
+	if err := bpf.Dispatch(converted, filler.For(mode)); err != nil {
+		f.lose(bpf.Kind(head.Kind).String(), covered) // its variable parts are not as here
+	}
+	return nil
+}
+
+func (f *foreign) lose(kind string, covered bool) {
+	if !covered {
+		f.lost[kind]++
+	}
+}
+
+// tell makes events of what was not understood, and adds it to the sums.
+func (f *foreign) tell(s *self, lost map[string]uint64) {
+	for _, name := range slices.Sorted(maps.Keys(f.lost)) {
+		kind, _ := schema.KindByName(name)
+		s.loss(host.Now(), kind, f.lost[name], "ring", "of another build, which tells this kind otherwise: "+name)
+		lost[name] += f.lost[name]
+	}
+	clear(f.lost)
+}
