@@ -65,7 +65,11 @@ type Collector struct {
 // New opens what a run needs, attaches the hooks, and starts no goroutine. Close undoes it.
 func New(cfg Config, log *slog.Logger) (*Collector, error) {
 	c := newCollector(cfg, log)
-	if err := errors.Join(c.open(), c.attach()); err != nil {
+	err := c.open()
+	if err == nil {
+		err = c.attach()
+	}
+	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil

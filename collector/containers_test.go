@@ -53,6 +53,9 @@ func placedBy(batches []*batch.Batch, program string) (all []placed) {
 		p := b.Proto()
 		g := p.GetCgroups()
 		for row := range b.Rows() {
+			if b.KindName(row) == schema.CapabilityCheck.Name {
+				continue // what a program asks for depends on the kernel
+			}
 			process := int(schema.At(p.GetCommon().GetProcess(), row.Index)) - 1
 			if process < 0 || string(b.Text(schema.At(p.GetProcesses().GetExecutable(), process))) != program {
 				continue

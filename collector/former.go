@@ -37,47 +37,54 @@ func Detach(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err := c.open(); err != nil {
 		return errors.Join(err, c.Close())
 	}
-	err = c.stream(ctx, func(ctx context.Context) error { return c.readAll(ctx, formers, "detach") })
+	err = c.stream(ctx, func(ctx context.Context) error { return c.readAll(ctx, formers, 0, "detach") })
 	for _, f := range formers {
 		err = errors.Join(err, f.Close())
 	}
 	return errors.Join(err, c.Close())
 }
 
-// readFormers reads what attachments of other builds and configurations have told.
-func (c *Collector) readFormers(ctx context.Context) error {
-	return c.readAll(ctx, c.hooks.Formers(), "another build or configuration goes on")
+// readFormers reads what attachments of other builds and configurations have told, but for what this build's own ring
+// holds behind the covered position.
+func (c *Collector) readFormers(ctx context.Context, covered uint64) error {
+	return c.readAll(ctx, c.hooks.Formers(), covered, "another build or configuration goes on")
 }
 
-func (c *Collector) readAll(ctx context.Context, formers []*attach.Former, reason string) error {
-	for _, f := range formers {
-		if err := c.readFormer(ctx, f, reason); err != nil {
-			return fmt.Errorf("attachment %s of another build or configuration: %w", f.ID(), err)
+// readAll opens all of them before it reads the first: resume.
+func (c *Collector) readAll(ctx context.Context, formers []*attach.Former, covered uint64, reason string) (err error) {
+	loops := make([]*loop, len(formers))
+	for i, f := range formers {
+		r, err := ring.Open(f.Ring())
+		if err != nil {
+			return formerError(f, err)
+		}
+		defer r.Close()
+		if loops[i], err = c.newLoop(sourceOf(f, r)); err != nil {
+			return formerError(f, err)
+		}
+	}
+	for i, f := range formers {
+		if err := c.readFormer(ctx, f, loops[i], covered, reason); err != nil {
+			return formerError(f, err)
 		}
 	}
 	return nil
 }
 
-func (c *Collector) readFormer(ctx context.Context, f *attach.Former, reason string) (err error) {
-	r, err := ring.Open(f.Ring())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
+func formerError(f *attach.Former, err error) error {
+	return fmt.Errorf("attachment %s of another build or configuration: %w", f.ID(), err)
+}
+
+func sourceOf(f *attach.Former, r *ring.Reader) source {
 	names := f.Rungs()
-	l, err := c.newLoop(source{
-		hooks: f, ring: r, rungs: rungsByKind(names), coverage: rungsText(names), foreign: newForeign(f.Samples()),
-	})
-	if err != nil {
-		return err
-	}
-	if l.stored.Closed {
-		return f.End() // killed between the last batch and its end
-	}
+	return source{hooks: f, ring: r, rungs: rungsByKind(names), coverage: rungsText(names), foreign: newForeign(f.Samples())}
+}
+
+func (c *Collector) readFormer(ctx context.Context, f *attach.Former, l *loop, covered uint64, reason string) (err error) {
 	if err := f.Detach(); err != nil {
 		return err
 	}
-	if err := c.seedFormer(ctx, l); err != nil {
+	if err := c.seedFormer(ctx, l, covered); err != nil {
 		return err
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.StopTimeout)
@@ -91,8 +98,9 @@ func (c *Collector) readFormer(ctx context.Context, f *attach.Former, reason str
 	return err
 }
 
-// seedFormer tells the loop which processes there are, and what this build's own hooks have told by now.
-func (c *Collector) seedFormer(ctx context.Context, l *loop) error {
+// seedFormer tells the loop which processes there are, and what this build's own hooks tell too: what lies in their
+// ring, but for what is in a batch already.
+func (c *Collector) seedFormer(ctx context.Context, l *loop, covered uint64) error {
 	if c.hooks == nil {
 		return nil
 	}
@@ -103,7 +111,11 @@ func (c *Collector) seedFormer(ctx context.Context, l *loop) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = own.Read(ctx, 0, func(sample []byte, _ uint64) { l.foreign.overlap.add(sample) })
+	_, _, err = own.Read(ctx, 0, func(sample []byte, end uint64) {
+		if end > covered {
+			l.foreign.overlap.add(sample)
+		}
+	})
 	return errors.Join(err, own.Close())
 }
 

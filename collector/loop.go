@@ -269,7 +269,6 @@ func (l *loop) seal(ctx context.Context, mode ledgerMode) error {
 	}
 	next := l.sums.state(sealed.Run, sealed.Last, max(l.read, l.covered))
 	next.Counted = l.counting.last(l.stored.Counted)
-	next.Closed = mode == ledgerClosing
 	if err := l.saveProgress(progress{Stored: l.stored, Next: &next}); err != nil {
 		return err
 	}

@@ -30,7 +30,6 @@ type state struct {
 	Kinds    map[string]done
 	// Counted is the last key of counted kinds that was told; nil: none yet. Keys come in their order.
 	Counted *bpf.CountKey `json:",omitempty"`
-	Closed  bool          `json:",omitempty"` // with the closing ledger: nothing can come any more
 }
 
 // done is what became of one kind's samples: of the attachment, over all its runs.

@@ -126,7 +126,8 @@ func (c *Collector) events() (events []*schema.Kind, err error) {
 	return events, nil
 }
 
-// resume finds where the run before left off.
+// resume finds where the run before left off, and notes it: the spool's last batch tells only until the next one is
+// stored, be it of another attachment.
 func (c *Collector) resume(s source) (state, error) {
 	text, err := s.Progress()
 	if err != nil {
@@ -140,14 +141,20 @@ func (c *Collector) resume(s source) (state, error) {
 	if len(text) > 0 {
 		c.log.Info("attachment goes on", "attachment", s.ID(), "run", before.Run, "batch", before.Batch, "ring_bytes", s.ring.Pending())
 	}
-	return before, nil
+	if p.Next == nil {
+		return before, nil
+	}
+	if text, err = (progress{Stored: before}).encode(); err != nil {
+		return state{}, err
+	}
+	return before, s.SetProgress(text)
 }
 
 // collect runs the loop, and stops it in good order when ctx has ended. What stands in the way of it leaves the
 // attachment as a kill would, and the next run goes on with it.
 func (c *Collector) collect(ctx context.Context, l *loop) error {
 	c.collecting = true
-	if err := c.readFormers(ctx); err != nil {
+	if err := c.readFormers(ctx, l.covered); err != nil {
 		return err
 	}
 	if err := seed(c.hooks, l.filler, c.table); err != nil {

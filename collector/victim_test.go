@@ -60,6 +60,7 @@ func testConfig(data string) Config {
 	cfg.Data = data
 	cfg.Attachment = "test-" + strings.ToLower(filepath.Base(filepath.Dir(data)))
 	cfg.Kafka.Brokers = []string{"127.0.0.1:1"}
+	cfg.Memory.Ring = 32 * config.MiB // other tests' floods are to find room too
 	cfg.Batch.Age = 10 * time.Millisecond
 	cfg.Heartbeat = time.Second
 	cfg.Summary = time.Second

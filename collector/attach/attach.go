@@ -105,8 +105,14 @@ func (a *Attachment) climb(kinds []bpf.Kind, l *loader) error {
 	return nil
 }
 
-// give tells the programs which kinds to give.
+// give tells the programs which kinds to give. Where they have given before, what is counted from now on is of an
+// epoch of its own: whoever read the attachment as a former one has told all of the last one.
 func (a *Attachment) give() error {
+	if a.Resumed() {
+		if _, err := a.nextEpoch(); err != nil {
+			return fmt.Errorf("begin an epoch of counting: %w", err)
+		}
+	}
 	var given bpf.Given
 	for _, c := range a.coverage {
 		if c.Rung != nil {
