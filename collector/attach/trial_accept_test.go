@@ -27,7 +27,11 @@ type incoming struct {
 
 func (w *watcher) incoming() incoming {
 	w.Helper()
-	l := listen(w.T, "tcp4", "127.0.0.1:0")
+	return incomingTo(w, listen(w.T, "tcp4", "127.0.0.1:0"))
+}
+
+func incomingTo(w *watcher, l *net.TCPListener) incoming {
+	w.Helper()
 	c, err := net.Dial("tcp4", l.Addr().String())
 	if err != nil {
 		w.Fatal(err)
