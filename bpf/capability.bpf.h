@@ -12,26 +12,6 @@ struct check {
 	int result;
 };
 
-/* The file that the task runs. It has none while it leaves, nor has a thread of the kernel. */
-static __always_inline void fill_executable(enum reads reads, struct capability_key *key, struct task_struct *task)
-{
-	struct inode *inode = READ(reads, task, mm, exe_file, f_inode);
-
-	if (!inode)
-		return;
-	key->inode = READ(reads, inode, i_ino);
-	key->device = READ(reads, inode, i_sb, s_dev);
-}
-
-/* One number for the pair of groups that place the task: it is only counted by, the actor tells them. */
-static __always_inline __u64 placement_of(enum reads reads, struct task_struct *task)
-{
-	struct css_set *set = READ(reads, task, cgroups);
-	struct cgroup *v1 = memory_cgroup(reads, set);
-
-	return READ(reads, set, dfl_cgrp, kn, id) * 31 + (v1 ? READ(reads, v1, kn, id) : 0);
-}
-
 static __always_inline int count_check(enum reads reads, enum program program, struct task_struct *task,
 				       const struct check *check)
 {
@@ -47,11 +27,8 @@ static __always_inline int count_check(enum reads reads, enum program program, s
 		return 0;
 	if (!gives(program, KIND_CAPABILITY_CHECK))
 		return ignored(c);
-	fill_executable(reads, by, task);
+	fill_program(reads, &by->program, task, cred);
 	by->user_namespace = READ(reads, namespace, ns.inum);
-	by->cgroup = placement_of(reads, task);
-	by->uid = READ(reads, cred, uid.val);
-	by->euid = READ(reads, cred, euid.val);
 	by->capability = check->capability;
 	by->options = check->options;
 	by->refused = check->result != 0;

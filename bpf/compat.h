@@ -113,4 +113,17 @@ static __always_inline bool has_mptcp_helper(void)
 	       bpf_core_type_exists(struct mptcp_sock);
 }
 
+/* The disk that a request is for: the request's up to 5.16, its queue's from 5.15 on. */
+static __always_inline __u32 disk_of(struct request *request)
+{
+	struct request___old *old = (void *)request;
+	struct gendisk *disk;
+
+	if (bpf_core_field_exists(request->q->disk))
+		disk = BPF_CORE_READ(request, q, disk);
+	else
+		disk = BPF_CORE_READ(old, rq_disk);
+	return BPF_CORE_READ(disk, major) << 20 | BPF_CORE_READ(disk, first_minor);
+}
+
 #endif

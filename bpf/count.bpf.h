@@ -124,4 +124,32 @@ static __always_inline enum outcome begin_count(enum kind kind, enum program pro
 	return add(key, amount) ? OUTCOME_COUNTED : OUTCOME_TABLE_FULL;
 }
 
+/* Counts without a first one that is sent, as of the slots of a histogram. Nobody is its actor. */
+static __always_inline enum outcome count_quietly(enum kind kind, struct count_key *key, __u64 amount)
+{
+	struct count fresh = {.first_ns = bpf_ktime_get_boot_ns()};
+
+	if (add(key, amount))
+		return OUTCOME_COUNTED;
+	if (!take_room(kind, key->epoch))
+		return OUTCOME_TABLE_FULL;
+	fill_nobody(&fresh.actor);
+	bpf_map_update_elem(&counts, key, &fresh, BPF_NOEXIST);
+	return add(key, amount) ? OUTCOME_COUNTED : OUTCOME_TABLE_FULL;
+}
+
+/* The slot of a histogram that a value falls into: floor(log2), 0 for 0. */
+static __always_inline __u32 slot_of(__u64 value)
+{
+	__u32 slot = 0;
+
+	for (__u32 bits = 32; bits; bits >>= 1) {
+		if (value >> bits) {
+			value >>= bits;
+			slot += bits;
+		}
+	}
+	return slot;
+}
+
 #endif

@@ -3,6 +3,7 @@ package bpf
 import (
 	"bytes"
 	"cmp"
+	"net/netip"
 	"unsafe"
 )
 
@@ -14,8 +15,23 @@ type (
 	CountKey = objectCountKey
 	// CountSample is the first of a key, or, made by Go, what was counted by it.
 	CountSample = objectCountSample
-	// CapabilityKey is By of capability.check.
+	// ProgramKey is who does something: an executable, and where and as whom it runs.
+	ProgramKey = objectProgramKey
+	// CapabilityKey is By of capability.check, and so on.
 	CapabilityKey = objectCapabilityKey
+	RetransmitKey = objectRetransmitKey
+	SocketKey     = objectSocketKey
+	BlockKey      = objectBlockKey
+)
+
+// RetransmitCause says why a segment was sent again.
+type RetransmitCause = objectRetransmitCause
+
+const (
+	RetransmitTimeout   = objectRetransmitCauseRETRANSMIT_TIMEOUT
+	RetransmitFast      = objectRetransmitCauseRETRANSMIT_FAST
+	RetransmitLossProbe = objectRetransmitCauseRETRANSMIT_LOSS_PROBE
+	RetransmitSyn       = objectRetransmitCauseRETRANSMIT_SYN
 )
 
 // CapabilityOption is a bit of CapabilityKey.Options.
@@ -30,6 +46,12 @@ const (
 
 // EpochKeys is how many keys each kind has in one epoch; an epoch's are at its number modulo Epochs.
 type EpochKeys = objectEpochKeys
+
+// Counted is what was counted by one key.
+type Counted struct {
+	Key   CountKey
+	Count Count
+}
 
 // Epochs is how many epochs are counted apart.
 const Epochs = uint32(objectEpochsEPOCHS)
@@ -48,6 +70,34 @@ func (s *CountSample) Raw() []byte {
 	s.Head.Size = uint32(unsafe.Sizeof(*s))
 	return unsafe.Slice((*byte)(unsafe.Pointer(s)), unsafe.Sizeof(*s))
 }
+
+// Series returns the key without what tells the slots of one histogram apart; of other kinds it is the key itself.
+func (k CountKey) Series() CountKey {
+	if Kind(k.Kind) == KindBlockIO {
+		b := k.Block()
+		b.Latency, b.Size, b.NoLatency = 0, 0, 0
+	}
+	return k
+}
+
+// Retransmit returns what network.retransmit counts by.
+func (k *CountKey) Retransmit() *RetransmitKey { return (*RetransmitKey)(unsafe.Pointer(&k.By)) }
+
+// LocalEnd returns the host's address and port.
+func (k *RetransmitKey) LocalEnd() netip.AddrPort {
+	return netip.AddrPortFrom(address(uint16(k.Family), &k.Local), k.LocalPort)
+}
+
+// RemoteEnd returns the other end's address and port.
+func (k *RetransmitKey) RemoteEnd() netip.AddrPort {
+	return netip.AddrPortFrom(address(uint16(k.Family), &k.Remote), k.RemotePort)
+}
+
+// Socket returns what socket.create counts by.
+func (k *CountKey) Socket() *SocketKey { return (*SocketKey)(unsafe.Pointer(&k.By)) }
+
+// Block returns what block.io counts by.
+func (k *CountKey) Block() *BlockKey { return (*BlockKey)(unsafe.Pointer(&k.By)) }
 
 // Capability returns what capability.check counts by.
 func (k *CountKey) Capability() *CapabilityKey { return (*CapabilityKey)(unsafe.Pointer(&k.By)) }

@@ -19,6 +19,10 @@ type Handler interface {
 	Check(*CountSample)
 	ExecFailed(*ExecFailedSample)
 	Accept(*AcceptSample)
+	// Retransmit takes network.retransmit, Create socket.create and Io block.io, likewise.
+	Retransmit(*CountSample)
+	Create(*CountSample)
+	Io(*CountSample)
 	// Process takes a process that the task iterator found: no event.
 	Process(*ProcessSample)
 }
@@ -57,6 +61,9 @@ var byKind = [kindCount]sampleType{
 	KindCapabilityCheck:   taken(Handler.Check),
 	KindProcessExecFailed: taken(Handler.ExecFailed),
 	KindNetworkAccept:     taken(Handler.Accept),
+	KindNetworkRetransmit: taken(Handler.Retransmit),
+	KindSocketCreate:      taken(Handler.Create),
+	KindBlockIO:           taken(Handler.Io),
 }
 
 type sampleType struct {

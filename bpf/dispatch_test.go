@@ -26,6 +26,13 @@ func (l *lines) Close(s *CloseSample)   { l.add("close %v", s.Connection.RemoteE
 func (l *lines) Check(s *CountSample) {
 	l.add("check %d × capability %d", s.Count.Count, s.Key.Capability().Capability)
 }
+func (l *lines) Retransmit(s *CountSample) {
+	l.add("retransmit %d × %v %v", s.Count.Count, s.Key.Retransmit().LocalEnd(), s.Key.Retransmit().RemoteEnd())
+}
+func (l *lines) Create(s *CountSample) {
+	l.add("create %d × family %d", s.Count.Count, s.Key.Socket().Family)
+}
+func (l *lines) Io(s *CountSample) { l.add("io %d × slot %d", s.Count.Count, s.Key.Block().Latency) }
 
 func (l *lines) Accept(s *AcceptSample) { l.add("accept %v", s.Connection.RemoteEnd()) }
 func (l *lines) Process(s *ProcessSample) {
@@ -68,6 +75,13 @@ func execOf(arguments, filename, interpreter, executable, directory string) []by
 	}, arguments, filename, interpreter, executable, directory)
 }
 
+// counted is what was counted twice by a key.
+func counted(kind Kind, fill func(*CountKey)) []byte {
+	s := CountSample{Head: Head{Kind: uint16(kind)}, Key: CountKey{Kind: uint16(kind)}, Count: Count{Count: 2}}
+	fill(&s.Key)
+	return sample(s)
+}
+
 func samples() map[string][]byte {
 	loopback := Connection{Family: familyIPv4, Local: words(127, 0, 0, 1), LocalPort: 40000, Remote: words(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), RemotePort: 80}
 	six := loopback
@@ -77,10 +91,13 @@ func samples() map[string][]byte {
 			Head: Head{Kind: uint16(KindProcessFork)}, Child: ProcessKey{Tgid: 7}, Facts: ProcessFacts{Comm: [16]uint8{'s', 'h'}},
 		}),
 		`exec "sh\x00-c\x00" /bin/sh /bin/sh /usr/bin/dash /`: execOf("sh\x00-c\x00", "/bin/sh\x00", "/bin/sh\x00", "dash\x00bin\x00usr\x00", ""),
-		"check 2 × capability 21": sample(CountSample{
-			Head: Head{Kind: uint16(KindCapabilityCheck)}, Key: CountKey{By: [5]uint64{4: 21}}, Count: Count{Count: 2},
+		"check 2 × capability 21":                             counted(KindCapabilityCheck, func(k *CountKey) { k.Capability().Capability = 21 }),
+		"retransmit 2 × 127.0.0.1:40000 15.14.13.12:80": counted(KindNetworkRetransmit, func(k *CountKey) {
+			*k.Retransmit() = RetransmitKey{Family: familyIPv4, Local: loopback.Local, LocalPort: 40000, Remote: loopback.Remote, RemotePort: 80}
 		}),
-		"exit 3": sample(ExitSample{Head: Head{Kind: uint16(KindProcessExit)}, ExitCode: 3}),
+		"create 2 × family 17": counted(KindSocketCreate, func(k *CountKey) { k.Socket().Family = 17 }),
+		"io 2 × slot 7":        counted(KindBlockIO, func(k *CountKey) { k.Block().Latency = 7 }),
+		"exit 3":               sample(ExitSample{Head: Head{Kind: uint16(KindProcessExit)}, ExitCode: 3}),
 		"connect 127.0.0.1:40000 15.14.13.12:80": sample(ConnectSample{
 			Head: Head{Kind: uint16(KindNetworkConnect)}, Connection: loopback,
 		}),
@@ -161,6 +178,9 @@ func (nobody) Check(*CountSample)           {}
 func (nobody) Process(*ProcessSample)       {}
 func (nobody) ExecFailed(*ExecFailedSample) {}
 func (nobody) Accept(*AcceptSample)         {}
+func (nobody) Retransmit(*CountSample)      {}
+func (nobody) Create(*CountSample)          {}
+func (nobody) Io(*CountSample)              {}
 
 func BenchmarkDispatch(b *testing.B) {
 	raw := execOf("sh\x00-c\x00", "/bin/sh\x00", "/bin/sh\x00", "dash\x00bin\x00usr\x00", "")
@@ -194,7 +214,9 @@ func TestKindsAreNamedByTheObject(t *testing.T) {
 	for _, k := range Kinds() {
 		got = append(got, k.String())
 	}
-	want := []string{"process.fork", "process.exec", "process.exit", "network.connect", "network.listen", "network.close", "capability.check", "process.exec_failed", "network.accept"}
+	want := []string{"process.fork", "process.exec", "process.exit", "network.connect", "network.listen", "network.close", "capability.check",
+		"process.exec_failed", "network.accept",
+		"network.retransmit", "socket.create", "block.io"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -149,7 +149,7 @@ func FuzzConvert(f *testing.F) {
 func TestCountsOfAnotherBuildAreRead(t *testing.T) {
 	forms := otherBuild()
 	var want CountSample
-	want.Key = CountKey{Epoch: 3, Kind: uint16(KindCapabilityCheck), By: [5]uint64{1, 2, 3, 4, 5}}
+	want.Key = CountKey{Epoch: 3, Kind: uint16(KindCapabilityCheck), By: [7]uint64{1, 2, 3, 4, 5}}
 	want.Count.Count, want.Count.Amount, want.Count.Actor.Tid = 7, 8, 9
 	for number, f := range forms {
 		if f.Kind != KindCapabilityCheck.String() {

@@ -296,6 +296,36 @@ enum {
 	ECONNABORTED = 103,
 	ECONNRESET = 104,
 };
+struct inet_connection_sock {
+	__u8 icsk_ca_state : 5;
+	__u8 icsk_pending;
+};
+enum {
+	TCP_CA_Recovery = 3,
+	TCP_CA_Loss = 4,
+	ICSK_TIME_LOSS_PROBE = 5,
+};
+
+/* include/linux/blk-mq.h, include/linux/blkdev.h */
+struct gendisk {
+	int major, first_minor;
+};
+struct request_queue {
+	struct gendisk *disk; /* from 5.15 on */
+};
+struct request {
+	struct request_queue *q;
+	unsigned int cmd_flags;
+	unsigned int __data_len;
+	__u64 start_time_ns;
+};
+struct request___old {
+	struct gendisk *rq_disk; /* up to 5.16 */
+};
+enum {
+	REQ_OP_MASK = 0xff,
+};
+
 /* kernel/bpf/task_iter.c, include/linux/bpf.h */
 struct seq_file;
 struct bpf_iter_meta {
@@ -325,5 +355,6 @@ struct sockaddr_in6 {
 	__u32 sin6_addr[4];
 };
 struct sockaddr;
+struct sk_buff;
 
 #endif

@@ -23,6 +23,9 @@ const (
 	KindCapabilityCheck   = objectKindKIND_CAPABILITY_CHECK
 	KindProcessExecFailed = objectKindKIND_PROCESS_EXEC_FAILED
 	KindNetworkAccept     = objectKindKIND_NETWORK_ACCEPT
+	KindNetworkRetransmit = objectKindKIND_NETWORK_RETRANSMIT
+	KindSocketCreate      = objectKindKIND_SOCKET_CREATE
+	KindBlockIO           = objectKindKIND_BLOCK_IO
 
 	kindCount = objectKindKIND_COUNT
 )

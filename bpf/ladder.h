@@ -54,6 +54,11 @@ enum program {
 	PROGRAM_network__getpeername4,
 	PROGRAM_network__getpeername6,
 	PROGRAM_network__iter_task_file,
+	PROGRAM_network__tcp_retransmit_skb,
+	PROGRAM_network__tcp_retransmit_skb_err,
+	PROGRAM_socket__security_socket_create,
+	PROGRAM_socket__sock_create,
+	PROGRAM_block__block_rq_complete,
 	PROGRAM_COUNT,
 };
 

@@ -58,6 +58,9 @@ func TestLaddersAreWhatTheProgramsSay(t *testing.T) {
 			"tp_btf/inet_sock_set_state+cgroup/getpeername4+cgroup/getpeername6",
 			"raw_tp/inet_sock_set_state+cgroup/getpeername4+cgroup/getpeername6",
 		},
+		"network.retransmit": {"tp_btf/tcp_retransmit_skb", "tp_btf/tcp_retransmit_skb"},
+		"socket.create":      {"fexit/security_socket_create", "cgroup/sock_create"},
+		"block.io":           {"tp_btf/block_rq_complete"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

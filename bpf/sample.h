@@ -18,6 +18,9 @@ enum kind {
 	KIND_CAPABILITY_CHECK,
 	KIND_PROCESS_EXEC_FAILED,
 	KIND_NETWORK_ACCEPT,
+	KIND_NETWORK_RETRANSMIT,
+	KIND_SOCKET_CREATE,
+	KIND_BLOCK_IO,
 	KIND_COUNT,
 };
 
@@ -303,7 +306,7 @@ struct count_key {
 	__u32 epoch;
 	__u16 kind;
 	__u16 pad;
-	__u64 by[5];
+	__u64 by[7];
 };
 
 /* What was counted by one key in one epoch. */
@@ -327,19 +330,77 @@ enum capability_option {
 	CAPABILITY_UNKNOWN = 0x80, /* the rung does not tell */
 };
 
-/* capability.check is counted by who runs what where. */
-struct capability_key {
-	__u64 inode;  /* of the executable; 0 is a thread of the kernel */
+/* Who does what is counted by the file that runs and where it runs, and not by process: a build is thousands of
+ * processes of a few files.
+ */
+struct program_key {
+	__u64 inode; /* of the executable; 0 is a thread of the kernel */
+	struct cgroup_ids cgroups;
 	__u32 device; /* major << 20 | minor */
-	__u32 user_namespace;
-	__u64 cgroup;
 	__u32 uid, euid;
-	__u16 capability;
-	__u8 options; /* enum capability_option */
-	__u8 refused;
 	__u32 pad;
 };
 
-_Static_assert(sizeof(struct capability_key) == sizeof(((struct count_key *)0)->by), "the key has to fit");
+/* capability.check */
+struct capability_key {
+	struct program_key program; /* uid and euid are of the credentials that were asked */
+	__u32 user_namespace;
+	__u16 capability;
+	__u8 options; /* enum capability_option */
+	__u8 refused;
+	__u64 pad;
+};
+
+/* socket.create */
+struct socket_key {
+	struct program_key program;
+	__u32 family, type, protocol; /* type without its flags */
+	__u32 error;                  /* errno */
+};
+
+/* Why a segment was sent again. */
+enum retransmit_cause {
+	RETRANSMIT_OTHER = 0,
+	RETRANSMIT_TIMEOUT,    /* nothing was acknowledged in time */
+	RETRANSMIT_FAST,       /* later segments were acknowledged */
+	RETRANSMIT_LOSS_PROBE, /* the last segment, as its acknowledgement is late: RFC 8985 */
+	RETRANSMIT_SYN,        /* the connection is being opened */
+};
+
+/* network.retransmit */
+struct retransmit_key {
+	__u32 local[4]; /* as in struct connection */
+	__u32 remote[4];
+	__u64 socket;
+	__u32 network_namespace;
+	__u16 local_port, remote_port;
+	__u8 family;
+	__u8 ipv4_mapped;
+	__u8 state; /* of TCP */
+	__u8 cause; /* enum retransmit_cause */
+	__u8 failed;
+	__u8 pad[3];
+};
+
+/* block.io: two histograms at once, of which each key is a slot of both. Slot n holds values from 2^n on, and below
+ * 2^(n+1); 0 is in slot 0.
+ */
+struct block_key {
+	__u32 device;    /* major << 20 | minor, of the disk */
+	__u16 operation; /* enum req_op */
+	__u16 failed;
+	__u8 latency; /* slot of the us since the request was made */
+	__u8 size;    /* slot of its bytes */
+	__u8 no_latency;
+	__u8 pad[5];
+	__u64 zero[5];
+};
+
+#define FITS(kind_key)                                                                                               \
+	_Static_assert(sizeof(struct kind_key) == sizeof(((struct count_key *)0)->by), "the key has to fit")
+FITS(capability_key);
+FITS(socket_key);
+FITS(retransmit_key);
+FITS(block_key);
 
 #endif

@@ -221,15 +221,14 @@ static __always_inline void set_remote_ipv6(struct connection *c, const __u32 *a
 		__builtin_memset(c->local, 0, sizeof(c->local)); /* it was ::, as the socket has no IPv6 address */
 }
 
-/* The actor where it is known, or nobody: no field of an unknown actor looks like root's. */
+/* The actor where it is known, or nobody. */
 static __always_inline void fill_known_actor(struct actor *a, const struct socket_entry *socket)
 {
 	if (socket && socket->actor.key.tgid) {
 		*a = socket->actor;
 		return;
 	}
-	__builtin_memset(a, 0, sizeof(*a));
-	a->uid = a->gid = a->euid = a->egid = ~0U;
+	fill_nobody(a);
 }
 
 #endif

@@ -35,6 +35,13 @@ static __always_inline void fill_actor(enum reads reads, struct actor *a, struct
 	a->network_namespace = READ(reads, task, nsproxy, net_ns, ns.inum);
 }
 
+/* No field of an unknown actor looks like root's. */
+static __always_inline void fill_nobody(struct actor *a)
+{
+	__builtin_memset(a, 0, sizeof(*a));
+	a->uid = a->gid = a->euid = a->egid = ~0U;
+}
+
 /* The actor is current. Programs of every type have its typed pointer from 5.15 on, as they have bpf_task_pt_regs. */
 static __always_inline void fill_current(enum reads reads, struct actor *a)
 {
@@ -122,6 +129,25 @@ static __always_inline void fill_file(enum reads reads, struct file_facts *f, st
 	f->filesystem = READ(reads, sb, s_magic);
 	f->mode = READ(reads, inode, i_mode);
 	f->user_mounted = READ(reads, sb, s_user_ns, level) > 0;
+}
+
+/* The file that the task runs, and where. It has none while it leaves, nor has a thread of the kernel. Of a layout
+ * without v1 both ids are the same: here they only tell groups apart.
+ */
+static __always_inline void fill_program(enum reads reads, struct program_key *key, struct task_struct *task,
+					 const struct cred *cred)
+{
+	struct css_set *set = READ(reads, task, cgroups);
+	struct inode *inode = READ(reads, task, mm, exe_file, f_inode);
+
+	key->cgroups.v2 = READ(reads, set, dfl_cgrp, kn, id);
+	key->cgroups.v1 = READ(reads, memory_cgroup(reads, set), kn, id);
+	key->uid = READ(reads, cred, uid.val);
+	key->euid = READ(reads, cred, euid.val);
+	if (!inode)
+		return;
+	key->inode = READ(reads, inode, i_ino);
+	key->device = READ(reads, inode, i_sb, s_dev);
 }
 
 #endif

@@ -32,6 +32,9 @@
 #include "count.bpf.h"
 #include "capability.bpf.h"
 #include "seed.bpf.h"
+#include "retransmit.bpf.h"
+#include "socket_create.bpf.h"
+#include "block.bpf.h"
 
 /* Clang leaves out of the object's types what no map and no variable names, and bpf2go looks for them there. */
 union crossing {
@@ -50,7 +53,12 @@ union crossing {
 	struct listen_sample listen_sample;
 	struct close_sample close_sample;
 	struct count_sample count_sample;
+	struct program_key program_key;
 	struct capability_key capability_key;
+	struct socket_key socket_key;
+	struct retransmit_key retransmit_key;
+	struct block_key block_key;
+	enum retransmit_cause retransmit_cause;
 	enum capability_option capability_option;
 	enum epochs epochs;
 	struct accept_sample accept_sample;

@@ -38,18 +38,26 @@ type objectActor struct {
 	NetworkNamespace uint32
 }
 
+type objectBlockKey struct {
+	_         structs.HostLayout
+	Device    uint32
+	Operation uint16
+	Failed    uint16
+	Latency   uint8
+	Size      uint8
+	NoLatency uint8
+	Pad       [5]uint8
+	Zero      [5]uint64
+}
+
 type objectCapabilityKey struct {
 	_             structs.HostLayout
-	Inode         uint64
-	Device        uint32
+	Program       objectProgramKey
 	UserNamespace uint32
-	Cgroup        uint64
-	Uid           uint32
-	Euid          uint32
 	Capability    uint16
 	Options       uint8
 	Refused       uint8
-	Pad           uint32
+	Pad           uint64
 }
 
 type objectCapabilityOption uint32
@@ -154,7 +162,7 @@ type objectCountKey struct {
 	Epoch uint32
 	Kind  uint16
 	Pad   uint16
-	By    [5]uint64
+	By    [7]uint64
 }
 
 type objectCountSample struct {
@@ -174,7 +182,7 @@ const (
 
 type objectEpochKeys struct {
 	_  structs.HostLayout
-	Of [10]uint32
+	Of [13]uint32
 }
 
 type objectEpochs uint32
@@ -294,7 +302,10 @@ const (
 	objectKindKIND_CAPABILITY_CHECK    objectKind = 7
 	objectKindKIND_PROCESS_EXEC_FAILED objectKind = 8
 	objectKindKIND_NETWORK_ACCEPT      objectKind = 9
-	objectKindKIND_COUNT               objectKind = 10
+	objectKindKIND_NETWORK_RETRANSMIT  objectKind = 10
+	objectKindKIND_SOCKET_CREATE       objectKind = 11
+	objectKindKIND_BLOCK_IO            objectKind = 12
+	objectKindKIND_COUNT               objectKind = 13
 )
 
 type objectListenSample struct {
@@ -406,7 +417,12 @@ const (
 	objectProgramPROGRAM_networkGetpeername4         objectProgram = 28
 	objectProgramPROGRAM_networkGetpeername6         objectProgram = 29
 	objectProgramPROGRAM_networkIterTaskFile         objectProgram = 30
-	objectProgramPROGRAM_COUNT                       objectProgram = 31
+	objectProgramPROGRAM_networkTcpRetransmitSkb     objectProgram = 31
+	objectProgramPROGRAM_networkTcpRetransmitSkbErr  objectProgram = 32
+	objectProgramPROGRAM_socketSecuritySocketCreate  objectProgram = 33
+	objectProgramPROGRAM_socketSockCreate            objectProgram = 34
+	objectProgramPROGRAM_blockBlockRqComplete        objectProgram = 35
+	objectProgramPROGRAM_COUNT                       objectProgram = 36
 )
 
 type objectProgramCounters struct {
@@ -414,7 +430,17 @@ type objectProgramCounters struct {
 	Runs     uint64
 	Ignored  uint64
 	Merged   uint64
-	Outcomes [10][6]uint64
+	Outcomes [13][6]uint64
+}
+
+type objectProgramKey struct {
+	_       structs.HostLayout
+	Inode   uint64
+	Cgroups objectCgroupIds
+	Device  uint32
+	Uid     uint32
+	Euid    uint32
+	Pad     uint32
 }
 
 type objectResetBy uint32
@@ -425,6 +451,32 @@ const (
 	objectResetByRESET_BY_REMOTE objectResetBy = 2
 	objectResetByRESET_BY_EITHER objectResetBy = 3
 )
+
+type objectRetransmitCause uint32
+
+const (
+	objectRetransmitCauseRETRANSMIT_OTHER      objectRetransmitCause = 0
+	objectRetransmitCauseRETRANSMIT_TIMEOUT    objectRetransmitCause = 1
+	objectRetransmitCauseRETRANSMIT_FAST       objectRetransmitCause = 2
+	objectRetransmitCauseRETRANSMIT_LOSS_PROBE objectRetransmitCause = 3
+	objectRetransmitCauseRETRANSMIT_SYN        objectRetransmitCause = 4
+)
+
+type objectRetransmitKey struct {
+	_                structs.HostLayout
+	Local            [4]uint32
+	Remote           [4]uint32
+	Socket           uint64
+	NetworkNamespace uint32
+	LocalPort        uint16
+	RemotePort       uint16
+	Family           uint8
+	Ipv4Mapped       uint8
+	State            uint8
+	Cause            uint8
+	Failed           uint8
+	Pad              [3]uint8
+}
 
 type objectShare struct {
 	_    structs.HostLayout
@@ -453,6 +505,15 @@ type objectSocketEntry struct {
 	_             [2]byte
 }
 
+type objectSocketKey struct {
+	_        structs.HostLayout
+	Program  objectProgramKey
+	Family   uint32
+	Type     uint32
+	Protocol uint32
+	Error    uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -470,6 +531,7 @@ const (
 	objectMapSighted                      = "sighted"
 	objectMapSocketStorage                = "socket_storage"
 	objectMapSockets                      = "sockets"
+	objectProgBlockBlockRqComplete        = "block__block_rq_complete"
 	objectProgCapabilityCapCapable        = "capability__cap_capable"
 	objectProgCapabilityCapCapableTp      = "capability__cap_capable_tp"
 	objectProgNetworkConnect4             = "network__connect4"
@@ -483,6 +545,8 @@ const (
 	objectProgNetworkIterTaskFile         = "network__iter_task_file"
 	objectProgNetworkSockOps              = "network__sock_ops"
 	objectProgNetworkSockRelease          = "network__sock_release"
+	objectProgNetworkTcpRetransmitSkb     = "network__tcp_retransmit_skb"
+	objectProgNetworkTcpRetransmitSkbErr  = "network__tcp_retransmit_skb_err"
 	objectProgNetworkTcpV4Connect         = "network__tcp_v4_connect"
 	objectProgNetworkTcpV4PreConnect      = "network__tcp_v4_pre_connect"
 	objectProgNetworkTcpV6Connect         = "network__tcp_v6_connect"
@@ -501,6 +565,8 @@ const (
 	objectProgProcessSysExitExecveat      = "process__sys_exit_execveat"
 	objectProgProcessTaskNewtask          = "process__task_newtask"
 	objectProgProcessTaskNewtaskRaw       = "process__task_newtask_raw"
+	objectProgSocketSecuritySocketCreate  = "socket__security_socket_create"
+	objectProgSocketSockCreate            = "socket__sock_create"
 	objectVarCommonBytes                  = "common_bytes"
 	objectVarCountEpoch                   = "count_epoch"
 	objectVarCrossing                     = "crossing"
@@ -558,6 +624,7 @@ type objectSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type objectProgramSpecs struct {
+	BlockBlockRqComplete        *ebpf.ProgramSpec `ebpf:"block__block_rq_complete"`
 	CapabilityCapCapable        *ebpf.ProgramSpec `ebpf:"capability__cap_capable"`
 	CapabilityCapCapableTp      *ebpf.ProgramSpec `ebpf:"capability__cap_capable_tp"`
 	NetworkConnect4             *ebpf.ProgramSpec `ebpf:"network__connect4"`
@@ -571,6 +638,8 @@ type objectProgramSpecs struct {
 	NetworkIterTaskFile         *ebpf.ProgramSpec `ebpf:"network__iter_task_file"`
 	NetworkSockOps              *ebpf.ProgramSpec `ebpf:"network__sock_ops"`
 	NetworkSockRelease          *ebpf.ProgramSpec `ebpf:"network__sock_release"`
+	NetworkTcpRetransmitSkb     *ebpf.ProgramSpec `ebpf:"network__tcp_retransmit_skb"`
+	NetworkTcpRetransmitSkbErr  *ebpf.ProgramSpec `ebpf:"network__tcp_retransmit_skb_err"`
 	NetworkTcpV4Connect         *ebpf.ProgramSpec `ebpf:"network__tcp_v4_connect"`
 	NetworkTcpV4PreConnect      *ebpf.ProgramSpec `ebpf:"network__tcp_v4_pre_connect"`
 	NetworkTcpV6Connect         *ebpf.ProgramSpec `ebpf:"network__tcp_v6_connect"`
@@ -589,6 +658,8 @@ type objectProgramSpecs struct {
 	ProcessSysExitExecveat      *ebpf.ProgramSpec `ebpf:"process__sys_exit_execveat"`
 	ProcessTaskNewtask          *ebpf.ProgramSpec `ebpf:"process__task_newtask"`
 	ProcessTaskNewtaskRaw       *ebpf.ProgramSpec `ebpf:"process__task_newtask_raw"`
+	SocketSecuritySocketCreate  *ebpf.ProgramSpec `ebpf:"socket__security_socket_create"`
+	SocketSockCreate            *ebpf.ProgramSpec `ebpf:"socket__sock_create"`
 }
 
 // objectMapSpecs contains maps before they are loaded into the kernel.
@@ -705,6 +776,7 @@ type objectVariables struct {
 //
 // It can be passed to loadObjectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type objectPrograms struct {
+	BlockBlockRqComplete        *ebpf.Program `ebpf:"block__block_rq_complete"`
 	CapabilityCapCapable        *ebpf.Program `ebpf:"capability__cap_capable"`
 	CapabilityCapCapableTp      *ebpf.Program `ebpf:"capability__cap_capable_tp"`
 	NetworkConnect4             *ebpf.Program `ebpf:"network__connect4"`
@@ -718,6 +790,8 @@ type objectPrograms struct {
 	NetworkIterTaskFile         *ebpf.Program `ebpf:"network__iter_task_file"`
 	NetworkSockOps              *ebpf.Program `ebpf:"network__sock_ops"`
 	NetworkSockRelease          *ebpf.Program `ebpf:"network__sock_release"`
+	NetworkTcpRetransmitSkb     *ebpf.Program `ebpf:"network__tcp_retransmit_skb"`
+	NetworkTcpRetransmitSkbErr  *ebpf.Program `ebpf:"network__tcp_retransmit_skb_err"`
 	NetworkTcpV4Connect         *ebpf.Program `ebpf:"network__tcp_v4_connect"`
 	NetworkTcpV4PreConnect      *ebpf.Program `ebpf:"network__tcp_v4_pre_connect"`
 	NetworkTcpV6Connect         *ebpf.Program `ebpf:"network__tcp_v6_connect"`
@@ -736,10 +810,13 @@ type objectPrograms struct {
 	ProcessSysExitExecveat      *ebpf.Program `ebpf:"process__sys_exit_execveat"`
 	ProcessTaskNewtask          *ebpf.Program `ebpf:"process__task_newtask"`
 	ProcessTaskNewtaskRaw       *ebpf.Program `ebpf:"process__task_newtask_raw"`
+	SocketSecuritySocketCreate  *ebpf.Program `ebpf:"socket__security_socket_create"`
+	SocketSockCreate            *ebpf.Program `ebpf:"socket__sock_create"`
 }
 
 func (p *objectPrograms) Close() error {
 	return _ObjectClose(
+		p.BlockBlockRqComplete,
 		p.CapabilityCapCapable,
 		p.CapabilityCapCapableTp,
 		p.NetworkConnect4,
@@ -753,6 +830,8 @@ func (p *objectPrograms) Close() error {
 		p.NetworkIterTaskFile,
 		p.NetworkSockOps,
 		p.NetworkSockRelease,
+		p.NetworkTcpRetransmitSkb,
+		p.NetworkTcpRetransmitSkbErr,
 		p.NetworkTcpV4Connect,
 		p.NetworkTcpV4PreConnect,
 		p.NetworkTcpV6Connect,
@@ -771,6 +850,8 @@ func (p *objectPrograms) Close() error {
 		p.ProcessSysExitExecveat,
 		p.ProcessTaskNewtask,
 		p.ProcessTaskNewtaskRaw,
+		p.SocketSecuritySocketCreate,
+		p.SocketSockCreate,
 	)
 }
 

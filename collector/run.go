@@ -32,8 +32,8 @@ type hooks interface {
 	SetProgress(text []byte) error
 	Cgroup(key bpf.CgroupKey) (bpf.CgroupPath, bool)
 	Doze() error
-	Counts() ([]attach.Counted, error)
-	DropCounts(told []attach.Counted) error
+	Counts() ([]bpf.Counted, error)
+	DropCounts(told []bpf.Counted) error
 	Detach() error
 	End() error
 }

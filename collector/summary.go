@@ -2,10 +2,10 @@ package collector
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/weirproject/weir/bpf"
-	"github.com/weirproject/weir/collector/attach"
 	"github.com/weirproject/weir/internal/host"
 )
 
@@ -15,7 +15,7 @@ type counting struct {
 	hooks hooks
 	every time.Duration
 	due   time.Time
-	told  []attach.Counted // rows of the draft, in the order of their keys
+	told  []bpf.Counted // rows of the draft, in the order of their keys
 }
 
 // last returns the key of the last count that is in the draft, or that was told before.
@@ -39,23 +39,35 @@ func (l *loop) summarise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range all {
-		if err := l.summary(ctx, c); err != nil {
+	for len(all) > 0 {
+		n := sameSeries(all)
+		if err := l.summary(ctx, all[:n]); err != nil {
 			return err
 		}
+		all = all[n:]
 	}
 	return nil
 }
 
-// summary makes a row of what was counted by one key, or drops it where a run before had stored that and was killed.
-func (l *loop) summary(ctx context.Context, c attach.Counted) error {
-	if told := l.stored.Counted; told != nil && c.Key.Compare(*told) <= 0 {
-		return l.counting.hooks.DropCounts([]attach.Counted{c})
+// sameSeries returns how many of the first counts make one row.
+func sameSeries(all []bpf.Counted) int {
+	series := all[0].Key.Series()
+	n := slices.IndexFunc(all, func(c bpf.Counted) bool { return c.Key.Series() != series })
+	if n < 0 {
+		return len(all)
 	}
-	if err := l.filler.Summary(c.Key, c.Count, host.Now()); err != nil {
+	return n
+}
+
+// summary makes a row of what was counted, or drops it where a run before had stored that and was killed.
+func (l *loop) summary(ctx context.Context, series []bpf.Counted) error {
+	if told := l.stored.Counted; told != nil && series[0].Key.Compare(*told) <= 0 {
+		return l.counting.hooks.DropCounts(series)
+	}
+	if err := l.filler.Summary(series, host.Now()); err != nil {
 		return err
 	}
-	l.counting.told = append(l.counting.told, c)
+	l.counting.told = append(l.counting.told, series...)
 	if l.draft.Full(l.now) {
 		return l.seal(ctx, ledgerNone)
 	}

@@ -10,21 +10,15 @@ import (
 	"github.com/weirproject/weir/bpf"
 )
 
-// Counted is what was counted by one key in one epoch.
-type Counted struct {
-	Key   bpf.CountKey
-	Count bpf.Count
-}
-
 // Counts begins a new epoch of counting, and returns what was counted in those before, in the order of their keys:
 // exactly, as it waits until no program runs that may still add to it. What it returns stays until DropCounts, and
 // is returned again until then.
-func (a *Attachment) Counts() ([]Counted, error) {
+func (a *Attachment) Counts() ([]bpf.Counted, error) {
 	epoch, err := a.nextEpoch()
 	if err != nil {
 		return nil, fmt.Errorf("begin an epoch of counting: %w", err)
 	}
-	var all []Counted
+	var all []bpf.Counted
 	var key bpf.CountKey
 	var count bpf.Count
 	for entries := a.objects.Maps[bpf.MapCounts].Iterate(); ; {
@@ -33,13 +27,13 @@ func (a *Attachment) Counts() ([]Counted, error) {
 			break
 		}
 		if key.Epoch != epoch {
-			all = append(all, Counted{key, count})
+			all = append(all, bpf.Counted{Key: key, Count: count})
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read counts: %w", err)
 	}
-	slices.SortFunc(all, func(a, b Counted) int { return a.Key.Compare(b.Key) })
+	slices.SortFunc(all, func(a, b bpf.Counted) int { return a.Key.Compare(b.Key) })
 	return all, nil
 }
 
@@ -61,7 +55,7 @@ func (a *Attachment) nextEpoch() (uint32, error) {
 }
 
 // DropCounts forgets what has been told.
-func (a *Attachment) DropCounts(counted []Counted) error {
+func (a *Attachment) DropCounts(counted []bpf.Counted) error {
 	for _, c := range counted {
 		if err := a.objects.Maps[bpf.MapCounts].Delete(&c.Key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("drop what was counted: %w", err)

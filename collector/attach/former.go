@@ -281,7 +281,7 @@ func (f *Former) Doze() error { return nil }
 
 // Counts returns what was counted by key, once the attachment is detached, in the order of the keys. What this build
 // does not read is left out: it stays counted, and told by nobody.
-func (f *Former) Counts() (all []Counted, err error) {
+func (f *Former) Counts() (all []bpf.Counted, err error) {
 	var key, value []byte
 	entries := f.counts().Iterate()
 	for entries.Next(&key, &value) {
@@ -293,17 +293,17 @@ func (f *Former) Counts() (all []Counted, err error) {
 			return nil, fmt.Errorf("read counts: %w", err)
 		}
 		f.raw[counted.Key] = slices.Clone(key)
-		all = append(all, Counted{counted.Key, counted.Count})
+		all = append(all, bpf.Counted{Key: counted.Key, Count: counted.Count})
 	}
 	if err := entries.Err(); err != nil {
 		return nil, fmt.Errorf("read counts: %w", err)
 	}
-	slices.SortFunc(all, func(a, b Counted) int { return a.Key.Compare(b.Key) })
+	slices.SortFunc(all, func(a, b bpf.Counted) int { return a.Key.Compare(b.Key) })
 	return all, nil
 }
 
 // DropCounts is Attachment.DropCounts.
-func (f *Former) DropCounts(counted []Counted) error {
+func (f *Former) DropCounts(counted []bpf.Counted) error {
 	for _, c := range counted {
 		if err := f.counts().Delete(f.raw[c.Key]); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("drop what was counted: %w", err)

@@ -36,6 +36,7 @@ var cgroupHooks = map[string]ebpf.AttachType{
 	"cgroup/sock_release": ebpf.AttachCgroupInetSockRelease,
 	"cgroup/getpeername4": ebpf.AttachCgroupInet4GetPeername,
 	"cgroup/getpeername6": ebpf.AttachCgroupInet6GetPeername,
+	"cgroup/sock_create":  ebpf.AttachCGroupInetSockCreate,
 }
 
 // hookCgroup attaches to the root of the cgroup2 tree, and so to every process of the machine.

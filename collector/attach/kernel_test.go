@@ -44,19 +44,23 @@ type events struct {
 	connects  []bpf.ConnectSample
 	listens   []bpf.ListenSample
 	closes    []bpf.CloseSample
-	checks    []bpf.CountSample
 	accepts   []bpf.AcceptSample
+	counted   []bpf.CountSample
 	processes []process
 	heads     []bpf.Head
 }
 
-func (e *events) Fork(s *bpf.ForkSample)       { e.forks = append(e.forks, *s); e.head(s.Head) }
-func (e *events) Exit(s *bpf.ExitSample)       { e.exits = append(e.exits, *s); e.head(s.Head) }
-func (e *events) Connect(s *bpf.ConnectSample) { e.connects = append(e.connects, *s); e.head(s.Head) }
-func (e *events) Listen(s *bpf.ListenSample)   { e.listens = append(e.listens, *s); e.head(s.Head) }
-func (e *events) Close(s *bpf.CloseSample)     { e.closes = append(e.closes, *s); e.head(s.Head) }
-func (e *events) Check(s *bpf.CountSample)     { e.checks = append(e.checks, *s); e.head(s.Head) }
-func (e *events) Accept(s *bpf.AcceptSample)   { e.accepts = append(e.accepts, *s); e.head(s.Head) }
+func (e *events) Fork(s *bpf.ForkSample)        { e.forks = append(e.forks, *s); e.head(s.Head) }
+func (e *events) Exit(s *bpf.ExitSample)        { e.exits = append(e.exits, *s); e.head(s.Head) }
+func (e *events) Connect(s *bpf.ConnectSample)  { e.connects = append(e.connects, *s); e.head(s.Head) }
+func (e *events) Listen(s *bpf.ListenSample)    { e.listens = append(e.listens, *s); e.head(s.Head) }
+func (e *events) Close(s *bpf.CloseSample)      { e.closes = append(e.closes, *s); e.head(s.Head) }
+func (e *events) Accept(s *bpf.AcceptSample)    { e.accepts = append(e.accepts, *s); e.head(s.Head) }
+func (e *events) Check(s *bpf.CountSample)      { e.first(s) }
+func (e *events) Retransmit(s *bpf.CountSample) { e.first(s) }
+func (e *events) Create(s *bpf.CountSample)     { e.first(s) }
+func (e *events) Io(s *bpf.CountSample)         { e.first(s) }
+func (e *events) first(s *bpf.CountSample)      { e.counted = append(e.counted, *s); e.head(s.Head) }
 func (e *events) Process(s *bpf.ProcessSample) {
 	e.processes = append(e.processes, process{*s, string(s.Executable().Append(nil))})
 }
@@ -84,6 +88,7 @@ type watcher struct {
 	*Attachment
 	seen   events
 	reader *ringbuf.Reader
+	tried  int // counts what is to be another key each time
 }
 
 // watch attaches to this machine's kernel, which takes root.

@@ -16,7 +16,7 @@ func tryCheckOptions(w *watcher) func(*events) bool {
 }
 
 func (w *watcher) myCheck(e *events) *bpf.CountSample {
-	return one(e.checks, func(s *bpf.CountSample) bool {
-		return byMe(s.Head.Actor) && ofThis(w.T, &s.Key, capSysTTYConfig) && s.Key.Capability().Refused != 0
+	return one(e.counted, func(s *bpf.CountSample) bool {
+		return byMe(s.Head.Actor) && refusedHere(w.T, &s.Key) && s.Key.Capability().Refused != 0
 	})
 }

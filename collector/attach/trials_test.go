@@ -34,6 +34,11 @@ func trials() map[bpf.Kind]kindTrials {
 		bpf.KindCapabilityCheck: {event: tryCheck, gaps: map[string]trial{
 			"whether it was audited, and whether setuid asked": tryCheckOptions,
 		}},
+		bpf.KindNetworkRetransmit: {event: tryRetransmit},
+		bpf.KindSocketCreate: {event: tryCreate, gaps: map[string]trial{
+			"families other than IPv4 and IPv6": tryCreatePacket,
+		}},
+		bpf.KindBlockIO: {event: tryRequest},
 		bpf.KindProcessExecFailed: {event: tryExecFailed, gaps: map[string]trial{
 			"32-bit callers":                  tryExecFailedOf32Bits,
 			"programs that the kernel starts": tryExecFailedOfTheKernel,

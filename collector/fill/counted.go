@@ -5,12 +5,21 @@ import (
 	"github.com/weirproject/weir/schema"
 )
 
-// Summary appends a row that tells what was counted by a key until now. It has no sequence number, as it never was
-// in the ring.
-func (f *Filler) Summary(key bpf.CountKey, count bpf.Count, now schema.BootTime) error {
-	s := bpf.CountSample{Head: bpf.Head{Kind: key.Kind, TimeNs: uint64(now) * 1000, Actor: count.Actor}, Key: key, Count: count}
-	counts := f.kinds[key.Kind].counts
+// Summary appends a row that tells what was counted until now by one key, or by the keys of one histogram. It has
+// no sequence number, as it never was in the ring.
+func (f *Filler) Summary(series []bpf.Counted, now schema.BootTime) error {
+	first := &series[0]
+	head := bpf.Head{Kind: first.Key.Kind, TimeNs: uint64(now) * 1000, Actor: first.Count.Actor}
+	counts := f.kinds[head.Kind].counts
 	counts.Summaries++
-	counts.Summarised += count.Count
-	return bpf.Dispatch(s.Raw(), f.For(ForRows))
+	for i := range series {
+		counts.Summarised += series[i].Count.Count
+	}
+	f.For(ForRows)
+	if bpf.Kind(head.Kind) == bpf.KindBlockIO {
+		f.io(&head, series)
+		return nil
+	}
+	s := bpf.CountSample{Head: head, Key: first.Key, Count: first.Count}
+	return bpf.Dispatch(s.Raw(), f)
 }

@@ -141,3 +141,31 @@ func otherPort(port, than uint16) uint32 {
 	}
 	return uint32(port)
 }
+
+// Retransmit implements bpf.Handler.
+func (f *Filler) Retransmit(s *bpf.CountSample) {
+	if !f.begin(&s.Head) {
+		return
+	}
+	g, by := f.draft.Columns().NetworkRetransmit, s.Key.Retransmit()
+	local, remote := by.LocalEnd(), by.RemoteEnd()
+	g.Source = append(g.Source, f.draft.Address(local.Addr()))
+	g.SourcePort = append(g.SourcePort, uint32(local.Port()))
+	g.Destination = append(g.Destination, f.draft.Address(remote.Addr()))
+	g.DestinationPort = append(g.DestinationPort, uint32(remote.Port()))
+	g.Cause = append(g.Cause, causes[bpf.RetransmitCause(by.Cause)])
+	g.State = append(g.State, weirv1.TcpState(by.State))
+	g.Failed = append(g.Failed, by.Failed != 0)
+	g.NetworkNamespace = append(g.NetworkNamespace, by.NetworkNamespace)
+	g.Ipv4Mapped = append(g.Ipv4Mapped, by.Ipv4Mapped != 0)
+	g.Socket = append(g.Socket, by.Socket)
+	g.Count = append(g.Count, s.Count.Count)
+	g.FirstUs = append(g.FirstUs, int64(bootTime(s.Count.FirstNs)))
+}
+
+var causes = map[bpf.RetransmitCause]weirv1.RetransmitCause{
+	bpf.RetransmitTimeout:   weirv1.RetransmitCause_RETRANSMIT_CAUSE_TIMEOUT,
+	bpf.RetransmitFast:      weirv1.RetransmitCause_RETRANSMIT_CAUSE_FAST,
+	bpf.RetransmitLossProbe: weirv1.RetransmitCause_RETRANSMIT_CAUSE_LOSS_PROBE,
+	bpf.RetransmitSyn:       weirv1.RetransmitCause_RETRANSMIT_CAUSE_SYN,
+}

@@ -18,6 +18,9 @@ func (c *compiler) column(t *schema.Table, column *schema.Column, from source, b
 	case weirv1.Form_FORM_TTY:
 		made = append(made, product{path: path + ".major", shape: shape{appendTTYMajor, "long"}},
 			product{path: path + ".minor", shape: shape{appendTTYMinor, "long"}})
+	case weirv1.Form_FORM_HISTOGRAM:
+		made = append(made, product{path: path + ".values", shape: shape{appendSlots, "long"}},
+			product{path: path + ".counts", shape: shape{appendSlotCounts, "long"}})
 	case weirv1.Form_FORM_TEXT, weirv1.Form_FORM_ARGUMENTS:
 		made = append(made, product{path: path, shape: own}, product{path: "weir.raw." + path, shape: shape{appendRaw, ""}})
 	default:
@@ -94,8 +97,8 @@ func (c *compiler) traffic(t *schema.Table, column *schema.Column, own shape) []
 func (c *compiler) shapeOf(column *schema.Column) shape {
 	s := plainShape(column)
 	switch f := column.Field.GetForm(); f {
-	case weirv1.Form_FORM_UNSPECIFIED, weirv1.Form_FORM_TTY:
-		// A terminal's number is two numbers: column makes them.
+	case weirv1.Form_FORM_UNSPECIFIED, weirv1.Form_FORM_TTY, weirv1.Form_FORM_HISTOGRAM:
+		// A terminal's number is two numbers, a histogram two lists: column makes them.
 	default:
 		known, ok := forms[f]
 		if !ok {

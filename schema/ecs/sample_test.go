@@ -276,6 +276,44 @@ var samples = map[*schema.Kind]func(s *sample){
 		g.Count = append(g.Count, 5460)
 		g.FirstUs = append(g.FirstUs, 100_000_000)
 	},
+	schema.NetworkRetransmit: func(s *sample) {
+		s.event(schema.NetworkRetransmit)
+		g := s.groups.NetworkRetransmit
+		g.Source = append(g.Source, s.address("10.0.0.7"))
+		g.SourcePort = append(g.SourcePort, 40222)
+		g.Destination = append(g.Destination, s.address("192.0.2.9"))
+		g.DestinationPort = append(g.DestinationPort, 443)
+		g.Cause = append(g.Cause, weirv1.RetransmitCause_RETRANSMIT_CAUSE_TIMEOUT)
+		g.State = append(g.State, weirv1.TcpState_TCP_STATE_ESTABLISHED)
+		g.Failed = append(g.Failed, true)
+		g.NetworkNamespace = append(g.NetworkNamespace, 4026532003)
+		g.Ipv4Mapped = append(g.Ipv4Mapped, true)
+		g.Socket = append(g.Socket, 1<<63+7)
+		g.Count = append(g.Count, 3)
+		g.FirstUs = append(g.FirstUs, 100_000_000)
+	},
+	schema.SocketCreate: func(s *sample) {
+		s.event(schema.SocketCreate)
+		g := s.groups.SocketCreate
+		g.Family = append(g.Family, weirv1.SocketFamily_SOCKET_FAMILY_PACKET)
+		g.Type = append(g.Type, weirv1.SocketType_SOCKET_TYPE_RAW)
+		g.Protocol = append(g.Protocol, 768)
+		g.Errno = append(g.Errno, 1)
+		g.Count = append(g.Count, 2)
+		g.FirstUs = append(g.FirstUs, 100_000_000)
+	},
+	schema.BlockIo: func(s *sample) {
+		s.event(schema.BlockIo)
+		g := s.groups.BlockIo
+		g.Device = append(g.Device, 259<<20|1)
+		g.Operation = append(g.Operation, weirv1.BlockOperation_BLOCK_OPERATION_WRITE)
+		g.Failed = append(g.Failed, true)
+		g.Latency = append(g.Latency, s.text("\x01\x00\x00\x00\x00\x00\x00\x0a"))
+		g.Size = append(g.Size, s.text("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x0b"))
+		g.Bytes = append(g.Bytes, 45_056)
+		g.Count = append(g.Count, 11)
+		g.FirstUs = append(g.FirstUs, 100_000_000)
+	},
 	schema.WeirStarted: func(s *sample) {
 		s.own(schema.WeirStarted)
 		g := s.groups.WeirStarted

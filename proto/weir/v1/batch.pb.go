@@ -382,7 +382,10 @@ type Batch struct {
 	NetworkListen     *NetworkListen     `protobuf:"bytes,202,opt,name=network_listen,json=networkListen,proto3" json:"network_listen,omitempty"`
 	NetworkClose      *NetworkClose      `protobuf:"bytes,203,opt,name=network_close,json=networkClose,proto3" json:"network_close,omitempty"`
 	NetworkAccept     *NetworkAccept     `protobuf:"bytes,204,opt,name=network_accept,json=networkAccept,proto3" json:"network_accept,omitempty"`
+	NetworkRetransmit *NetworkRetransmit `protobuf:"bytes,220,opt,name=network_retransmit,json=networkRetransmit,proto3" json:"network_retransmit,omitempty"`
 	CapabilityCheck   *CapabilityCheck   `protobuf:"bytes,301,opt,name=capability_check,json=capabilityCheck,proto3" json:"capability_check,omitempty"`
+	SocketCreate      *SocketCreate      `protobuf:"bytes,401,opt,name=socket_create,json=socketCreate,proto3" json:"socket_create,omitempty"`
+	BlockIo           *BlockIo           `protobuf:"bytes,501,opt,name=block_io,json=blockIo,proto3" json:"block_io,omitempty"`
 	WeirStarted       *WeirStarted       `protobuf:"bytes,901,opt,name=weir_started,json=weirStarted,proto3" json:"weir_started,omitempty"`
 	WeirStopped       *WeirStopped       `protobuf:"bytes,902,opt,name=weir_stopped,json=weirStopped,proto3" json:"weir_stopped,omitempty"`
 	WeirHeartbeat     *WeirHeartbeat     `protobuf:"bytes,903,opt,name=weir_heartbeat,json=weirHeartbeat,proto3" json:"weir_heartbeat,omitempty"`
@@ -548,9 +551,30 @@ func (x *Batch) GetNetworkAccept() *NetworkAccept {
 	return nil
 }
 
+func (x *Batch) GetNetworkRetransmit() *NetworkRetransmit {
+	if x != nil {
+		return x.NetworkRetransmit
+	}
+	return nil
+}
+
 func (x *Batch) GetCapabilityCheck() *CapabilityCheck {
 	if x != nil {
 		return x.CapabilityCheck
+	}
+	return nil
+}
+
+func (x *Batch) GetSocketCreate() *SocketCreate {
+	if x != nil {
+		return x.SocketCreate
+	}
+	return nil
+}
+
+func (x *Batch) GetBlockIo() *BlockIo {
+	if x != nil {
+		return x.BlockIo
 	}
 	return nil
 }
@@ -1701,7 +1725,7 @@ var File_weir_v1_batch_proto protoreflect.FileDescriptor
 
 const file_weir_v1_batch_proto_rawDesc = "" +
 	"\n" +
-	"\x13weir/v1/batch.proto\x12\aweir.v1\x1a\x18weir/v1/capability.proto\x1a\x18weir/v1/enrichment.proto\x1a\x14weir/v1/ledger.proto\x1a\x15weir/v1/network.proto\x1a\x15weir/v1/options.proto\x1a\x15weir/v1/process.proto\x1a\x12weir/v1/self.proto\"\xc6\x01\n" +
+	"\x13weir/v1/batch.proto\x12\aweir.v1\x1a\x13weir/v1/block.proto\x1a\x18weir/v1/capability.proto\x1a\x18weir/v1/enrichment.proto\x1a\x14weir/v1/ledger.proto\x1a\x15weir/v1/network.proto\x1a\x15weir/v1/options.proto\x1a\x15weir/v1/process.proto\x1a\x12weir/v1/self.proto\x1a\x14weir/v1/socket.proto\"\xc6\x01\n" +
 	"\vSealedBatch\x12$\n" +
 	"\x05codec\x18\x01 \x01(\x0e2\x0e.weir.v1.CodecR\x05codec\x12\x19\n" +
 	"\braw_size\x18\x02 \x01(\rR\arawSize\x12\x14\n" +
@@ -1714,8 +1738,7 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x123\n" +
 	"\n" +
 	"enrichment\x18\x02 \x01(\v2\x13.weir.v1.EnrichmentR\n" +
-	"enrichment\"\x9d\n" +
-	"\n" +
+	"enrichment\"\xd4\v\n" +
 	"\x05Batch\x12'\n" +
 	"\x06header\x18\x01 \x01(\v2\x0f.weir.v1.HeaderR\x06header\x123\n" +
 	"\n" +
@@ -1737,8 +1760,11 @@ const file_weir_v1_batch_proto_rawDesc = "" +
 	"\x0fnetwork_connect\x18\xc9\x01 \x01(\v2\x17.weir.v1.NetworkConnectR\x0enetworkConnect\x12>\n" +
 	"\x0enetwork_listen\x18\xca\x01 \x01(\v2\x16.weir.v1.NetworkListenR\rnetworkListen\x12;\n" +
 	"\rnetwork_close\x18\xcb\x01 \x01(\v2\x15.weir.v1.NetworkCloseR\fnetworkClose\x12>\n" +
-	"\x0enetwork_accept\x18\xcc\x01 \x01(\v2\x16.weir.v1.NetworkAcceptR\rnetworkAccept\x12D\n" +
-	"\x10capability_check\x18\xad\x02 \x01(\v2\x18.weir.v1.CapabilityCheckR\x0fcapabilityCheck\x128\n" +
+	"\x0enetwork_accept\x18\xcc\x01 \x01(\v2\x16.weir.v1.NetworkAcceptR\rnetworkAccept\x12J\n" +
+	"\x12network_retransmit\x18\xdc\x01 \x01(\v2\x1a.weir.v1.NetworkRetransmitR\x11networkRetransmit\x12D\n" +
+	"\x10capability_check\x18\xad\x02 \x01(\v2\x18.weir.v1.CapabilityCheckR\x0fcapabilityCheck\x12;\n" +
+	"\rsocket_create\x18\x91\x03 \x01(\v2\x15.weir.v1.SocketCreateR\fsocketCreate\x12,\n" +
+	"\bblock_io\x18\xf5\x03 \x01(\v2\x10.weir.v1.BlockIoR\ablockIo\x128\n" +
 	"\fweir_started\x18\x85\a \x01(\v2\x14.weir.v1.WeirStartedR\vweirStarted\x128\n" +
 	"\fweir_stopped\x18\x86\a \x01(\v2\x14.weir.v1.WeirStoppedR\vweirStopped\x12>\n" +
 	"\x0eweir_heartbeat\x18\x87\a \x01(\v2\x16.weir.v1.WeirHeartbeatR\rweirHeartbeat\x12,\n" +
@@ -1987,13 +2013,16 @@ var file_weir_v1_batch_proto_goTypes = []any{
 	(*NetworkListen)(nil),     // 22: weir.v1.NetworkListen
 	(*NetworkClose)(nil),      // 23: weir.v1.NetworkClose
 	(*NetworkAccept)(nil),     // 24: weir.v1.NetworkAccept
-	(*CapabilityCheck)(nil),   // 25: weir.v1.CapabilityCheck
-	(*WeirStarted)(nil),       // 26: weir.v1.WeirStarted
-	(*WeirStopped)(nil),       // 27: weir.v1.WeirStopped
-	(*WeirHeartbeat)(nil),     // 28: weir.v1.WeirHeartbeat
-	(*WeirGap)(nil),           // 29: weir.v1.WeirGap
-	(*WeirLoss)(nil),          // 30: weir.v1.WeirLoss
-	(Origin)(0),               // 31: weir.v1.Origin
+	(*NetworkRetransmit)(nil), // 25: weir.v1.NetworkRetransmit
+	(*CapabilityCheck)(nil),   // 26: weir.v1.CapabilityCheck
+	(*SocketCreate)(nil),      // 27: weir.v1.SocketCreate
+	(*BlockIo)(nil),           // 28: weir.v1.BlockIo
+	(*WeirStarted)(nil),       // 29: weir.v1.WeirStarted
+	(*WeirStopped)(nil),       // 30: weir.v1.WeirStopped
+	(*WeirHeartbeat)(nil),     // 31: weir.v1.WeirHeartbeat
+	(*WeirGap)(nil),           // 32: weir.v1.WeirGap
+	(*WeirLoss)(nil),          // 33: weir.v1.WeirLoss
+	(Origin)(0),               // 34: weir.v1.Origin
 }
 var file_weir_v1_batch_proto_depIdxs = []int32{
 	0,  // 0: weir.v1.SealedBatch.codec:type_name -> weir.v1.Codec
@@ -2016,21 +2045,24 @@ var file_weir_v1_batch_proto_depIdxs = []int32{
 	22, // 17: weir.v1.Batch.network_listen:type_name -> weir.v1.NetworkListen
 	23, // 18: weir.v1.Batch.network_close:type_name -> weir.v1.NetworkClose
 	24, // 19: weir.v1.Batch.network_accept:type_name -> weir.v1.NetworkAccept
-	25, // 20: weir.v1.Batch.capability_check:type_name -> weir.v1.CapabilityCheck
-	26, // 21: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
-	27, // 22: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
-	28, // 23: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
-	29, // 24: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
-	30, // 25: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
-	31, // 26: weir.v1.Header.origin:type_name -> weir.v1.Origin
-	2,  // 27: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
-	1,  // 28: weir.v1.Processes.hash_state:type_name -> weir.v1.HashState
-	13, // 29: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	25, // 20: weir.v1.Batch.network_retransmit:type_name -> weir.v1.NetworkRetransmit
+	26, // 21: weir.v1.Batch.capability_check:type_name -> weir.v1.CapabilityCheck
+	27, // 22: weir.v1.Batch.socket_create:type_name -> weir.v1.SocketCreate
+	28, // 23: weir.v1.Batch.block_io:type_name -> weir.v1.BlockIo
+	29, // 24: weir.v1.Batch.weir_started:type_name -> weir.v1.WeirStarted
+	30, // 25: weir.v1.Batch.weir_stopped:type_name -> weir.v1.WeirStopped
+	31, // 26: weir.v1.Batch.weir_heartbeat:type_name -> weir.v1.WeirHeartbeat
+	32, // 27: weir.v1.Batch.weir_gap:type_name -> weir.v1.WeirGap
+	33, // 28: weir.v1.Batch.weir_loss:type_name -> weir.v1.WeirLoss
+	34, // 29: weir.v1.Header.origin:type_name -> weir.v1.Origin
+	2,  // 30: weir.v1.Processes.knowledge:type_name -> weir.v1.Knowledge
+	1,  // 31: weir.v1.Processes.hash_state:type_name -> weir.v1.HashState
+	13, // 32: weir.v1.Tombstone.lost:type_name -> weir.v1.Group
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_batch_proto_init() }
@@ -2038,6 +2070,7 @@ func file_weir_v1_batch_proto_init() {
 	if File_weir_v1_batch_proto != nil {
 		return
 	}
+	file_weir_v1_block_proto_init()
 	file_weir_v1_capability_proto_init()
 	file_weir_v1_enrichment_proto_init()
 	file_weir_v1_ledger_proto_init()
@@ -2045,6 +2078,7 @@ func file_weir_v1_batch_proto_init() {
 	file_weir_v1_options_proto_init()
 	file_weir_v1_process_proto_init()
 	file_weir_v1_self_proto_init()
+	file_weir_v1_socket_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -135,6 +135,147 @@ func (ResetBy) EnumDescriptor() ([]byte, []int) {
 	return file_weir_v1_network_proto_rawDescGZIP(), []int{1}
 }
 
+// RetransmitCause says why a segment was sent again.
+type RetransmitCause int32
+
+const (
+	// The kernel does not say.
+	RetransmitCause_RETRANSMIT_CAUSE_UNSPECIFIED RetransmitCause = 0
+	// Nothing was acknowledged in time: RFC 6298.
+	RetransmitCause_RETRANSMIT_CAUSE_TIMEOUT RetransmitCause = 1
+	// Later segments were acknowledged: RFC 6675, RFC 8985.
+	RetransmitCause_RETRANSMIT_CAUSE_FAST RetransmitCause = 2
+	// The last segment, as its acknowledgement is late: RFC 8985, section 7.
+	RetransmitCause_RETRANSMIT_CAUSE_LOSS_PROBE RetransmitCause = 3
+	// The connection is being opened.
+	RetransmitCause_RETRANSMIT_CAUSE_SYN RetransmitCause = 4
+)
+
+// Enum value maps for RetransmitCause.
+var (
+	RetransmitCause_name = map[int32]string{
+		0: "RETRANSMIT_CAUSE_UNSPECIFIED",
+		1: "RETRANSMIT_CAUSE_TIMEOUT",
+		2: "RETRANSMIT_CAUSE_FAST",
+		3: "RETRANSMIT_CAUSE_LOSS_PROBE",
+		4: "RETRANSMIT_CAUSE_SYN",
+	}
+	RetransmitCause_value = map[string]int32{
+		"RETRANSMIT_CAUSE_UNSPECIFIED": 0,
+		"RETRANSMIT_CAUSE_TIMEOUT":     1,
+		"RETRANSMIT_CAUSE_FAST":        2,
+		"RETRANSMIT_CAUSE_LOSS_PROBE":  3,
+		"RETRANSMIT_CAUSE_SYN":         4,
+	}
+)
+
+func (x RetransmitCause) Enum() *RetransmitCause {
+	p := new(RetransmitCause)
+	*p = x
+	return p
+}
+
+func (x RetransmitCause) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RetransmitCause) Descriptor() protoreflect.EnumDescriptor {
+	return file_weir_v1_network_proto_enumTypes[2].Descriptor()
+}
+
+func (RetransmitCause) Type() protoreflect.EnumType {
+	return &file_weir_v1_network_proto_enumTypes[2]
+}
+
+func (x RetransmitCause) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RetransmitCause.Descriptor instead.
+func (RetransmitCause) EnumDescriptor() ([]byte, []int) {
+	return file_weir_v1_network_proto_rawDescGZIP(), []int{2}
+}
+
+// TcpState is a state of a TCP connection: include/net/tcp_states.h.
+type TcpState int32
+
+const (
+	TcpState_TCP_STATE_UNSPECIFIED  TcpState = 0
+	TcpState_TCP_STATE_ESTABLISHED  TcpState = 1
+	TcpState_TCP_STATE_SYN_SENT     TcpState = 2
+	TcpState_TCP_STATE_SYN_RECV     TcpState = 3
+	TcpState_TCP_STATE_FIN_WAIT1    TcpState = 4
+	TcpState_TCP_STATE_FIN_WAIT2    TcpState = 5
+	TcpState_TCP_STATE_TIME_WAIT    TcpState = 6
+	TcpState_TCP_STATE_CLOSE        TcpState = 7
+	TcpState_TCP_STATE_CLOSE_WAIT   TcpState = 8
+	TcpState_TCP_STATE_LAST_ACK     TcpState = 9
+	TcpState_TCP_STATE_LISTEN       TcpState = 10
+	TcpState_TCP_STATE_CLOSING      TcpState = 11
+	TcpState_TCP_STATE_NEW_SYN_RECV TcpState = 12
+)
+
+// Enum value maps for TcpState.
+var (
+	TcpState_name = map[int32]string{
+		0:  "TCP_STATE_UNSPECIFIED",
+		1:  "TCP_STATE_ESTABLISHED",
+		2:  "TCP_STATE_SYN_SENT",
+		3:  "TCP_STATE_SYN_RECV",
+		4:  "TCP_STATE_FIN_WAIT1",
+		5:  "TCP_STATE_FIN_WAIT2",
+		6:  "TCP_STATE_TIME_WAIT",
+		7:  "TCP_STATE_CLOSE",
+		8:  "TCP_STATE_CLOSE_WAIT",
+		9:  "TCP_STATE_LAST_ACK",
+		10: "TCP_STATE_LISTEN",
+		11: "TCP_STATE_CLOSING",
+		12: "TCP_STATE_NEW_SYN_RECV",
+	}
+	TcpState_value = map[string]int32{
+		"TCP_STATE_UNSPECIFIED":  0,
+		"TCP_STATE_ESTABLISHED":  1,
+		"TCP_STATE_SYN_SENT":     2,
+		"TCP_STATE_SYN_RECV":     3,
+		"TCP_STATE_FIN_WAIT1":    4,
+		"TCP_STATE_FIN_WAIT2":    5,
+		"TCP_STATE_TIME_WAIT":    6,
+		"TCP_STATE_CLOSE":        7,
+		"TCP_STATE_CLOSE_WAIT":   8,
+		"TCP_STATE_LAST_ACK":     9,
+		"TCP_STATE_LISTEN":       10,
+		"TCP_STATE_CLOSING":      11,
+		"TCP_STATE_NEW_SYN_RECV": 12,
+	}
+)
+
+func (x TcpState) Enum() *TcpState {
+	p := new(TcpState)
+	*p = x
+	return p
+}
+
+func (x TcpState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TcpState) Descriptor() protoreflect.EnumDescriptor {
+	return file_weir_v1_network_proto_enumTypes[3].Descriptor()
+}
+
+func (TcpState) Type() protoreflect.EnumType {
+	return &file_weir_v1_network_proto_enumTypes[3]
+}
+
+func (x TcpState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TcpState.Descriptor instead.
+func (TcpState) EnumDescriptor() ([]byte, []int) {
+	return file_weir_v1_network_proto_rawDescGZIP(), []int{3}
+}
+
 // Direction of a connection, seen from the host.
 type Direction int32
 
@@ -171,11 +312,11 @@ func (x Direction) String() string {
 }
 
 func (Direction) Descriptor() protoreflect.EnumDescriptor {
-	return file_weir_v1_network_proto_enumTypes[2].Descriptor()
+	return file_weir_v1_network_proto_enumTypes[4].Descriptor()
 }
 
 func (Direction) Type() protoreflect.EnumType {
-	return &file_weir_v1_network_proto_enumTypes[2]
+	return &file_weir_v1_network_proto_enumTypes[4]
 }
 
 func (x Direction) Number() protoreflect.EnumNumber {
@@ -184,7 +325,7 @@ func (x Direction) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Direction.Descriptor instead.
 func (Direction) EnumDescriptor() ([]byte, []int) {
-	return file_weir_v1_network_proto_rawDescGZIP(), []int{2}
+	return file_weir_v1_network_proto_rawDescGZIP(), []int{4}
 }
 
 // A TCP connection attempt ended: it was established or failed. One that has no answer yet when its first SYN is sent
@@ -828,6 +969,152 @@ func (x *NetworkAccept) GetLate() []bool {
 	return nil
 }
 
+// A TCP segment was sent again. Counted by connection, cause, state and outcome: the first is told at once, with count 1; the others once an
+// interval. The actor is who opened the connection, where that is known: at a retransmit the kernel runs in a timer or an interrupt.
+type NetworkRetransmit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The host's end, which sends.
+	Source []uint32 `protobuf:"varint,1,rep,packed,name=source,proto3" json:"source,omitempty"`
+	// Its port.
+	SourcePort []uint32 `protobuf:"varint,2,rep,packed,name=source_port,json=sourcePort,proto3" json:"source_port,omitempty"`
+	// The other end.
+	Destination []uint32 `protobuf:"varint,3,rep,packed,name=destination,proto3" json:"destination,omitempty"`
+	// Its port.
+	DestinationPort []uint32 `protobuf:"varint,4,rep,packed,name=destination_port,json=destinationPort,proto3" json:"destination_port,omitempty"`
+	// Why it was sent again.
+	Cause []RetransmitCause `protobuf:"varint,5,rep,packed,name=cause,proto3,enum=weir.v1.RetransmitCause" json:"cause,omitempty"`
+	// State of the connection: sock_common.skc_state.
+	State []TcpState `protobuf:"varint,6,rep,packed,name=state,proto3,enum=weir.v1.TcpState" json:"state,omitempty"`
+	// It could not be sent; told by Linux 6.16 and newer.
+	Failed []bool `protobuf:"varint,7,rep,packed,name=failed,proto3" json:"failed,omitempty"`
+	// Inode number of the socket's network namespace.
+	NetworkNamespace []uint32 `protobuf:"varint,8,rep,packed,name=network_namespace,json=networkNamespace,proto3" json:"network_namespace,omitempty"`
+	// The addresses are IPv4 by way of an IPv6 socket.
+	Ipv4Mapped []bool `protobuf:"varint,9,rep,packed,name=ipv4_mapped,json=ipv4Mapped,proto3" json:"ipv4_mapped,omitempty"`
+	// As in network.connect.
+	Socket []uint64 `protobuf:"varint,10,rep,packed,name=socket,proto3" json:"socket,omitempty"`
+	// How often.
+	Count []uint64 `protobuf:"varint,11,rep,packed,name=count,proto3" json:"count,omitempty"`
+	// The first time that is in count.
+	FirstUs       []int64 `protobuf:"zigzag64,12,rep,packed,name=first_us,json=firstUs,proto3" json:"first_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NetworkRetransmit) Reset() {
+	*x = NetworkRetransmit{}
+	mi := &file_weir_v1_network_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NetworkRetransmit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NetworkRetransmit) ProtoMessage() {}
+
+func (x *NetworkRetransmit) ProtoReflect() protoreflect.Message {
+	mi := &file_weir_v1_network_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NetworkRetransmit.ProtoReflect.Descriptor instead.
+func (*NetworkRetransmit) Descriptor() ([]byte, []int) {
+	return file_weir_v1_network_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *NetworkRetransmit) GetSource() []uint32 {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *NetworkRetransmit) GetSourcePort() []uint32 {
+	if x != nil {
+		return x.SourcePort
+	}
+	return nil
+}
+
+func (x *NetworkRetransmit) GetDestination() []uint32 {
+	if x != nil {
+		return x.Destination
+	}
+	return nil
+}
+
+func (x *NetworkRetransmit) GetDestinationPort() []uint32 {
+	if x != nil {
+		return x.DestinationPort
+	}
+	return nil
+}
+
+func (x *NetworkRetransmit) GetCause() []RetransmitCause {
+	if x != nil {
+		return x.Cause
+	}
+	return nil
+}
+
+func (x *NetworkRetransmit) GetState() []TcpState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+func (x *NetworkRetransmit) GetFailed() []bool {
+	if x != nil {
+		return x.Failed
+	}
+	return nil
+}
+
+func (x *NetworkRetransmit) GetNetworkNamespace() []uint32 {
+	if x != nil {
+		return x.NetworkNamespace
+	}
+	return nil
+}
+
+func (x *NetworkRetransmit) GetIpv4Mapped() []bool {
+	if x != nil {
+		return x.Ipv4Mapped
+	}
+	return nil
+}
+
+func (x *NetworkRetransmit) GetSocket() []uint64 {
+	if x != nil {
+		return x.Socket
+	}
+	return nil
+}
+
+func (x *NetworkRetransmit) GetCount() []uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return nil
+}
+
+func (x *NetworkRetransmit) GetFirstUs() []int64 {
+	if x != nil {
+		return x.FirstUs
+	}
+	return nil
+}
+
 var File_weir_v1_network_proto protoreflect.FileDescriptor
 
 const file_weir_v1_network_proto_rawDesc = "" +
@@ -974,7 +1261,39 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\x0enetwork.accept\x12\anetwork\x1a\x05start\x1a\n" +
 	"connection\"\x06accept0\xa1\x1f8\x01@\x01J7\n" +
 	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcpJ7\n" +
-	"\x11network.direction\x12\x19connection_info.direction\x1a\aingress*\x9a\x01\n" +
+	"\x11network.direction\x12\x19connection_info.direction\x1a\aingress\"\xb1\a\n" +
+	"\x11NetworkRetransmit\x12<\n" +
+	"\x06source\x18\x01 \x03(\rB$\xe2\xe0\x18 \n" +
+	"\tsource.ip\x12\x0fsrc_endpoint.ip\x18\x038\x04R\x06source\x12E\n" +
+	"\vsource_port\x18\x02 \x03(\rB$\xe2\xe0\x18 \n" +
+	"\vsource.port\x12\x11src_endpoint.portR\n" +
+	"sourcePort\x12K\n" +
+	"\vdestination\x18\x03 \x03(\rB)\xe2\xe0\x18%\n" +
+	"\x0edestination.ip\x12\x0fdst_endpoint.ip\x18\x038\x04R\vdestination\x12T\n" +
+	"\x10destination_port\x18\x04 \x03(\rB)\xe2\xe0\x18%\n" +
+	"\x10destination.port\x12\x11dst_endpoint.portR\x0fdestinationPort\x12S\n" +
+	"\x05cause\x18\x05 \x03(\x0e2\x18.weir.v1.RetransmitCauseB#\xe2\xe0\x18\x1f\n" +
+	"\x1dweir.network.retransmit.causeR\x05cause\x12A\n" +
+	"\x05state\x18\x06 \x03(\x0e2\x11.weir.v1.TcpStateB\x18\xe2\xe0\x18\x14\n" +
+	"\x12weir.network.stateR\x05state\x12>\n" +
+	"\x06failed\x18\a \x03(\bB&\xe2\xe0\x18\"\n" +
+	"\x1eweir.network.retransmit.failed8\x01R\x06failed\x12I\n" +
+	"\x11network_namespace\x18\b \x03(\rB\x1c\xe2\xe0\x18\x18\n" +
+	"\x16weir.network.namespaceR\x10networkNamespace\x12?\n" +
+	"\vipv4_mapped\x18\t \x03(\bB\x1e\xe2\xe0\x18\x1a\n" +
+	"\x18weir.network.ipv4_mappedR\n" +
+	"ipv4Mapped\x12:\n" +
+	"\x06socket\x18\n" +
+	" \x03(\x04B\"\xe2\xe0\x18\x1e\n" +
+	"\x13weir.network.socketJ\akeywordR\x06socket\x12(\n" +
+	"\x05count\x18\v \x03(\x04B\x12\xe2\xe0\x18\x0e\n" +
+	"\n" +
+	"weir.count0\x01R\x05count\x125\n" +
+	"\bfirst_us\x18\f \x03(\x12B\x1a\xe2\xe0\x18\x16\n" +
+	"\vevent.start\x18\a0\x01B\x03µsR\afirstUs:s\xe2\xe0\x18o\n" +
+	"\x12network.retransmit\x12\anetwork\x1a\x04info\"\n" +
+	"retransmit0\xa1\x1f8\x06@\x01J7\n" +
+	"\x11network.transport\x12\x1dconnection_info.protocol_name\x1a\x03tcp*\x9a\x01\n" +
 	"\vFirstCloser\x12\x1c\n" +
 	"\x18FIRST_CLOSER_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x12FIRST_CLOSER_LOCAL\x10\x01\x1a\t\xe2\xe0\x18\x05local\x12#\n" +
@@ -987,7 +1306,31 @@ const file_weir_v1_network_proto_rawDesc = "" +
 	"\x0fRESET_BY_REMOTE\x10\x02\x1a\n" +
 	"\xe2\xe0\x18\x06remote\x12\x1f\n" +
 	"\x0fRESET_BY_EITHER\x10\x03\x1a\n" +
-	"\xe2\xe0\x18\x06either*n\n" +
+	"\xe2\xe0\x18\x06either*\xd7\x01\n" +
+	"\x0fRetransmitCause\x12 \n" +
+	"\x1cRETRANSMIT_CAUSE_UNSPECIFIED\x10\x00\x12)\n" +
+	"\x18RETRANSMIT_CAUSE_TIMEOUT\x10\x01\x1a\v\xe2\xe0\x18\atimeout\x12#\n" +
+	"\x15RETRANSMIT_CAUSE_FAST\x10\x02\x1a\b\xe2\xe0\x18\x04fast\x12/\n" +
+	"\x1bRETRANSMIT_CAUSE_LOSS_PROBE\x10\x03\x1a\x0e\xe2\xe0\x18\n" +
+	"loss_probe\x12!\n" +
+	"\x14RETRANSMIT_CAUSE_SYN\x10\x04\x1a\a\xe2\xe0\x18\x03syn*\xf9\x03\n" +
+	"\bTcpState\x12\x19\n" +
+	"\x15TCP_STATE_UNSPECIFIED\x10\x00\x12*\n" +
+	"\x15TCP_STATE_ESTABLISHED\x10\x01\x1a\x0f\xe2\xe0\x18\vestablished\x12$\n" +
+	"\x12TCP_STATE_SYN_SENT\x10\x02\x1a\f\xe2\xe0\x18\bsyn_sent\x12$\n" +
+	"\x12TCP_STATE_SYN_RECV\x10\x03\x1a\f\xe2\xe0\x18\bsyn_recv\x12&\n" +
+	"\x13TCP_STATE_FIN_WAIT1\x10\x04\x1a\r\xe2\xe0\x18\tfin_wait1\x12&\n" +
+	"\x13TCP_STATE_FIN_WAIT2\x10\x05\x1a\r\xe2\xe0\x18\tfin_wait2\x12&\n" +
+	"\x13TCP_STATE_TIME_WAIT\x10\x06\x1a\r\xe2\xe0\x18\ttime_wait\x12\x1e\n" +
+	"\x0fTCP_STATE_CLOSE\x10\a\x1a\t\xe2\xe0\x18\x05close\x12(\n" +
+	"\x14TCP_STATE_CLOSE_WAIT\x10\b\x1a\x0e\xe2\xe0\x18\n" +
+	"close_wait\x12$\n" +
+	"\x12TCP_STATE_LAST_ACK\x10\t\x1a\f\xe2\xe0\x18\blast_ack\x12 \n" +
+	"\x10TCP_STATE_LISTEN\x10\n" +
+	"\x1a\n" +
+	"\xe2\xe0\x18\x06listen\x12\"\n" +
+	"\x11TCP_STATE_CLOSING\x10\v\x1a\v\xe2\xe0\x18\aclosing\x12,\n" +
+	"\x16TCP_STATE_NEW_SYN_RECV\x10\f\x1a\x10\xe2\xe0\x18\fnew_syn_recv*n\n" +
 	"\tDirection\x12\x19\n" +
 	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x12DIRECTION_OUTBOUND\x10\x01\x1a\n" +
@@ -1006,26 +1349,31 @@ func file_weir_v1_network_proto_rawDescGZIP() []byte {
 	return file_weir_v1_network_proto_rawDescData
 }
 
-var file_weir_v1_network_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_weir_v1_network_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_weir_v1_network_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_weir_v1_network_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_weir_v1_network_proto_goTypes = []any{
-	(FirstCloser)(0),       // 0: weir.v1.FirstCloser
-	(ResetBy)(0),           // 1: weir.v1.ResetBy
-	(Direction)(0),         // 2: weir.v1.Direction
-	(*NetworkConnect)(nil), // 3: weir.v1.NetworkConnect
-	(*NetworkListen)(nil),  // 4: weir.v1.NetworkListen
-	(*NetworkClose)(nil),   // 5: weir.v1.NetworkClose
-	(*NetworkAccept)(nil),  // 6: weir.v1.NetworkAccept
+	(FirstCloser)(0),          // 0: weir.v1.FirstCloser
+	(ResetBy)(0),              // 1: weir.v1.ResetBy
+	(RetransmitCause)(0),      // 2: weir.v1.RetransmitCause
+	(TcpState)(0),             // 3: weir.v1.TcpState
+	(Direction)(0),            // 4: weir.v1.Direction
+	(*NetworkConnect)(nil),    // 5: weir.v1.NetworkConnect
+	(*NetworkListen)(nil),     // 6: weir.v1.NetworkListen
+	(*NetworkClose)(nil),      // 7: weir.v1.NetworkClose
+	(*NetworkAccept)(nil),     // 8: weir.v1.NetworkAccept
+	(*NetworkRetransmit)(nil), // 9: weir.v1.NetworkRetransmit
 }
 var file_weir_v1_network_proto_depIdxs = []int32{
-	2, // 0: weir.v1.NetworkClose.direction:type_name -> weir.v1.Direction
+	4, // 0: weir.v1.NetworkClose.direction:type_name -> weir.v1.Direction
 	0, // 1: weir.v1.NetworkClose.first_closer:type_name -> weir.v1.FirstCloser
 	1, // 2: weir.v1.NetworkClose.reset_by:type_name -> weir.v1.ResetBy
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	2, // 3: weir.v1.NetworkRetransmit.cause:type_name -> weir.v1.RetransmitCause
+	3, // 4: weir.v1.NetworkRetransmit.state:type_name -> weir.v1.TcpState
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_weir_v1_network_proto_init() }
@@ -1039,8 +1387,8 @@ func file_weir_v1_network_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weir_v1_network_proto_rawDesc), len(file_weir_v1_network_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   4,
+			NumEnums:      5,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -126,6 +126,9 @@ const (
 	Form_FORM_TTY Form = 20
 	// Number of a capability; shown as its name, such as "CAP_SYS_ADMIN".
 	Form_FORM_CAPABILITY Form = 21
+	// Index into Dictionary: a histogram by powers of two. The counts of its slots as varints; the first slot holds 0 and 1, slot n values from
+	// 2^n on. Shown as two lists, values (the least of each slot that is not empty) and counts, below the path.
+	Form_FORM_HISTOGRAM Form = 22
 )
 
 // Enum value maps for Form.
@@ -153,6 +156,7 @@ var (
 		19: "FORM_MODE",
 		20: "FORM_TTY",
 		21: "FORM_CAPABILITY",
+		22: "FORM_HISTOGRAM",
 	}
 	Form_value = map[string]int32{
 		"FORM_UNSPECIFIED":   0,
@@ -177,6 +181,7 @@ var (
 		"FORM_MODE":          19,
 		"FORM_TTY":           20,
 		"FORM_CAPABILITY":    21,
+		"FORM_HISTOGRAM":     22,
 	}
 )
 
@@ -892,7 +897,7 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rORIGIN_KERNEL\x10\x01\x12\x14\n" +
 	"\x10ORIGIN_COLLECTOR\x10\x02\x12\x13\n" +
-	"\x0fORIGIN_ENRICHER\x10\x03*\x94\x03\n" +
+	"\x0fORIGIN_ENRICHER\x10\x03*\xa8\x03\n" +
 	"\x04Form\x12\x14\n" +
 	"\x10FORM_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tFORM_TEXT\x10\x01\x12\x12\n" +
@@ -917,7 +922,8 @@ const file_weir_v1_options_proto_rawDesc = "" +
 	"\vFORM_DEVICE\x10\x12\x12\r\n" +
 	"\tFORM_MODE\x10\x13\x12\f\n" +
 	"\bFORM_TTY\x10\x14\x12\x13\n" +
-	"\x0fFORM_CAPABILITY\x10\x15*O\n" +
+	"\x0fFORM_CAPABILITY\x10\x15\x12\x12\n" +
+	"\x0eFORM_HISTOGRAM\x10\x16*O\n" +
 	"\bEncoding\x12\x18\n" +
 	"\x14ENCODING_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eENCODING_DELTA\x10\x01\x12\x15\n" +
