@@ -53,6 +53,7 @@ func (h *machine) gap(about schema.HostID) kafka.Record {
 	g.Finding = append(g.Finding, weirv1.Finding_FINDING_CLONED_KEY)
 	g.First, g.Last = append(g.First, 1), append(g.Last, 1)
 	g.Detail, g.Evidence = append(g.Detail, 0), append(g.Evidence, 0)
+	g.BeginUs, g.EndUs = append(g.BeginUs, 0), append(g.EndUs, 0)
 	return h.seal()
 }
 
