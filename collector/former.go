@@ -24,6 +24,10 @@ import (
 // Detach ends every attachment of cfg's name, of whatever build, once what its ring holds is stored, and publishes
 // until the deadline that a stop has.
 func Detach(ctx context.Context, cfg Config, log *slog.Logger) error {
+	if cfg.Attachment == "" {
+		log.Info("nothing is attached: without a name, hooks end with their process")
+		return nil
+	}
 	formers, lease, err := attach.OpenFormers(cfg.attach(log))
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ data: %s
 attachment: %s
 kafka:
   brokers: [%s]
-kinds: [process.exec, process.exit, network.connect, network.listen, network.close]
+kinds: [process.exec, process.exit, network.connect, network.accept, network.listen, network.close]
 require: [process.exec, process.exit, network.connect, network.listen, network.close]
 batch:
   age: 100ms
