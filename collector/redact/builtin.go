@@ -21,7 +21,8 @@ func builtins() []rule {
 		[]rule{
 			login(),
 			attached('p', "mysql", "mariadb", "7z", "rar", "unrar"),
-			option('p', "sshpass", "docker", "podman", "helm", "skopeo", "mongo", "rdesktop"),
+			option('p', "sshpass", "skopeo", "mongo", "rdesktop"),
+			ofLogin('p', "docker", "podman", "helm"),
 			option('P', "unzip", "zip", "sqlcmd", "bcp", "ipmitool"),
 			option('a', "redis-cli", "valkey-cli", "keydb-cli"),
 			option('w', "ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldappasswd", "ldapwhoami"),
@@ -29,11 +30,19 @@ func builtins() []rule {
 	)
 }
 
-// at makes a rule's function of one that looks around each place.
+// at makes a rule's function of one that looks around each place. Such rules alone say what is covered: a rule that
+// looks at all of the text finds secrets before which others are not found yet.
 func at(find func(p *pass, end int)) func(p *pass, end int) bool {
 	return func(p *pass, end int) bool {
-		if end > p.covered {
-			find(p, end)
+		if end > p.covered.from && end <= p.covered.to {
+			return false
+		}
+		before := len(p.secrets)
+		find(p, end)
+		for _, found := range p.secrets[before:] {
+			if found.to > p.covered.to {
+				p.covered = found
+			}
 		}
 		return false
 	}

@@ -30,6 +30,24 @@ func attached(letter byte, commands ...string) rule {
 	})
 }
 
+// ofLogin is likewise, where one of the words behind the command is login: docker run -p names a port.
+func ofLogin(letter byte, commands ...string) rule {
+	r := option(letter, commands...)
+	find := r.find
+	r.find = func(p *pass, end int) (done bool) {
+		if !p.isCommand(end, commands) {
+			return false
+		}
+		for w := range p.wordsBehind(end) {
+			if string(w.text) == "login" {
+				return find(p, end)
+			}
+		}
+		return true
+	}
+	return r
+}
+
 func login() rule {
 	return ofCommand("login", loginCommands, func(p *pass, w word) {
 		value, ok := w.login()

@@ -67,9 +67,30 @@ func TestSecretsAreReplaced(t *testing.T) {
 		{"mysql -uroot -phunter2 db", "mysql -uroot -p[redacted] db", "short~option"},
 		{"sudo mysqldump -phunter2 db", "sudo mysqldump -p[redacted] db", "short~option"},
 		{"sshpass -p hunter2 ssh h", "sshpass -p [redacted] ssh h", "short~option"},
+		{"docker login -u ada -p hunter2 h", "docker login -u ada -p [redacted] h", "short~option"},
+		{"sh -c helm_registry_login_-p_hunter2_h", "sh -c helm_registry_login_-p_[redacted]_h", "short~option"},
 		{"redis-cli -a hunter2 ping", "redis-cli -a [redacted] ping", "short~option"},
 		{"ldapsearch -D cn=x -w hunter2", "ldapsearch -D cn=x -w [redacted]", "short~option"},
 		{"openssl rsa -passin pass:hunter2", "openssl rsa -passin pass:[redacted]", "name"},
+	} {
+		got, rules := r.Redact(command(tt.line))
+		if string(got) != string(command(tt.want)) || rules != strings.ReplaceAll(tt.rules, "~", "_") {
+			t.Errorf("%s:\n got %q by %s\nwant %q by %s", tt.line, got, rules, command(tt.want), tt.rules)
+		}
+	}
+}
+
+func TestASecretBeforeTheOneOfALaterRuleIsReplacedToo(t *testing.T) {
+	r, err := New(Builtin(), []Rule{{"card", `\b[0-9]{4}-[0-9]{4}-[0-9]{4}\b`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ line, want, rules string }{
+		{"docker run -e MYSQL~ROOT~PASSWORD=hunter2 -p 3306:3306 mysql", "docker run -e MYSQL~ROOT~PASSWORD=[redacted] -p 3306:3306 mysql", "name"},
+		{"docker -e TOKEN=abc login -p hunter2", "docker -e TOKEN=[redacted] login -p [redacted]", "name,short~option"},
+		{"curl -H Authorization:_Bearer_abcdefgh1 -u a:b u", "curl -H Authorization:_[redacted] -u a:[redacted] u", "header,login"},
+		{"pay-in --password hunter2 1234-1234-1234", "pay-in --password [redacted] [redacted]", "name,card"},
+		{"git clone https://ghp~0123456789abcdefghij0123:x-oauth@h/x", "git clone https://[redacted]:[redacted]@h/x", "url,token"},
 	} {
 		got, rules := r.Redact(command(tt.line))
 		if string(got) != string(command(tt.want)) || rules != strings.ReplaceAll(tt.rules, "~", "_") {
@@ -83,6 +104,7 @@ func TestOrdinaryArgumentsStayAsTheyAre(t *testing.T) {
 	for _, line := range []string{
 		"ls -la /home/ada/passwords", "mkdir -p /tmp/x", "grep -r password .", "passwd root", "cat /etc/passwd",
 		"mysql -p db", "mysql -P 3306", "curl http://h:8080/x@y", "kubectl get secret name", "vault token lookup",
+		"docker run -p 8080:80 img", "sh -c podman_run_-p_8080:80_img", "docker compose -p shop up", "helm list -p",
 		"docker run -u 1000:1000 img", "app --password-file /run/secret", "ssh ada@host", "psql --no-password",
 		"python3 -c import_secrets", "app --compass north", "PWD=/home/ada", "git log --author ada@example.org",
 		"gcc -DNDEBUG -o token.o -c token.c", "app Asia/Tokyo", "\xff\xfe",
