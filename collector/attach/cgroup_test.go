@@ -324,3 +324,37 @@ func TestSeedPutsTheGroupsOfWhatRunsAlreadyIntoTheMap(t *testing.T) {
 		c.leave(t)
 	})
 }
+
+// rootInNamespace makes a cgroup namespace of the current group, mounts its tree, and looks for the whole one.
+func rootInNamespace(at string) error {
+	if err := unix.Unshare(unix.CLONE_NEWCGROUP | unix.CLONE_NEWNS); err != nil {
+		return err
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	if err := unix.Mount("cgroup2", at, "cgroup2", 0, ""); err != nil {
+		return err
+	}
+	_, err := cgroupRoot("/proc/thread-self/mountinfo")
+	return err
+}
+
+func TestACgroupNamespacesRootIsNotTheWholeTree(t *testing.T) {
+	root, err := cgroupRoot("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := hierarchy{root: root}.group(t, fmt.Sprintf("weir-namespace-%d.scope", os.Getpid()))
+	dir, err := os.Open(group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	cmd := child(t, "cgroup-namespace "+t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	got, err := cmd.CombinedOutput()
+	if err != nil || string(got) != errPartOfCgroup2.Error() {
+		t.Errorf("%v: %s; want %v", err, got, errPartOfCgroup2)
+	}
+}

@@ -79,6 +79,8 @@ func behave(what string) {
 		leave(serve(argument))
 	case "pass":
 		leave(passOn())
+	case "cgroup-namespace":
+		fmt.Print(rootInNamespace(argument))
 	case "user":
 		leave(changeUser())
 	}

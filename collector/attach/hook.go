@@ -9,6 +9,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 )
 
 // hook attaches a loaded program where its section says.
@@ -55,6 +56,10 @@ func (l *loader) hookCgroup(p *ebpf.Program, section string) (link.Link, error) 
 // errNoCgroup2 says that no cgroup2 tree is mounted. weir mounts nothing.
 var errNoCgroup2 = errors.New("no cgroup2 file system is mounted")
 
+// errPartOfCgroup2 says that what is mounted is not the whole tree: programs there would see the processes of the
+// container alone.
+var errPartOfCgroup2 = errors.New("the cgroup2 tree that is mounted is a part of it (a cgroup namespace)")
+
 // cgroupRoot finds where the whole cgroup2 tree is mounted: at /sys/fs/cgroup, or beneath it where v1
 // controllers are in use.
 func cgroupRoot(mountInfo string) (string, error) {
@@ -65,10 +70,23 @@ func cgroupRoot(mountInfo string) (string, error) {
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		if at, ok := cgroup2Mount(lines.Text()); ok {
-			return at, nil
+			return at, isWholeTree(at)
 		}
 	}
 	return "", errNoCgroup2
+}
+
+// isWholeTree asks for the inode, which is 1 of the tree's root alone: in a cgroup namespace mountinfo calls that
+// one's root "/" too.
+func isWholeTree(root string) error {
+	var info unix.Stat_t
+	if err := unix.Stat(root, &info); err != nil {
+		return fmt.Errorf("stat %s: %w", root, err)
+	}
+	if info.Ino != 1 {
+		return errPartOfCgroup2
+	}
+	return nil
 }
 
 // cgroup2Mount reads one line of mountinfo: id, parent, device, root, mount point, options, optional fields,

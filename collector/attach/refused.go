@@ -51,6 +51,8 @@ func needed(rung string, err error) string {
 	switch {
 	case errors.Is(err, errNoCgroup2):
 		return "a cgroup2 tree: mount -t cgroup2 none /sys/fs/cgroup"
+	case errors.Is(err, errPartOfCgroup2):
+		return "the host's cgroup namespace: run the container with --cgroupns=host"
 	case errors.Is(err, notSupported):
 		return "fentry and fexit (on arm64 from Linux 6.4 on)"
 	case errors.Is(err, unix.EPERM) && os.Geteuid() != 0:
