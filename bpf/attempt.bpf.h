@@ -198,7 +198,9 @@ int network__connect6(struct bpf_sock_addr *call)
 	return on_call(PROGRAM_network__connect6, call, remote);
 }
 
-/* A socket of any protocol ends. One that is open or opening has left the note behind. */
+/* A socket of any protocol ends. One that is open or opening has left the note behind; one that listens may still have
+ * it, of a connect that failed before.
+ */
 SEC("cgroup/sock_release")
 GIVES("network.connect", 3, "")
 int network__sock_release(struct bpf_sock *sk)
@@ -209,7 +211,8 @@ int network__sock_release(struct bpf_sock *sk)
 
 	if (!c)
 		return 1;
-	if (sk->protocol == PROTOCOL_TCP && sk->state == BPF_TCP_CLOSE && gives(program, KIND_NETWORK_CONNECT))
+	if (sk->protocol == PROTOCOL_TCP && (sk->state == BPF_TCP_CLOSE || sk->state == BPF_TCP_LISTEN) &&
+	    gives(program, KIND_NETWORK_CONNECT))
 		attempt = socket_of(DIRECT, (const struct sock *)sk);
 	if (!attempt || attempt->stage != STAGE_TRYING) {
 		ignored(c);

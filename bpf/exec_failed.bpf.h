@@ -22,11 +22,14 @@ struct attempt {
 };
 
 /* An exec that fails beyond the point of no return has taken the caller's memory away: what its registers point at is
- * not what it was. The kernel has a deadly signal wait for such a caller (bprm_execve).
+ * not what it was. The kernel has a deadly signal wait for such a caller (bprm_execve), and unblocks it; one that
+ * the caller blocks it may have sent to itself.
  */
 static __always_inline bool has_memory(struct task_struct *task)
 {
-	return !(BPF_CORE_READ(task, pending.signal.sig[0]) & (SIGKILL_BIT | SIGSEGV_BIT));
+	unsigned long pending = BPF_CORE_READ(task, pending.signal.sig[0]) & ~BPF_CORE_READ(task, blocked.sig[0]);
+
+	return !(pending & (SIGKILL_BIT | SIGSEGV_BIT));
 }
 
 /* Returns the pointer to an argument; NULL at the end, and where there is no memory. */

@@ -211,6 +211,7 @@ struct task_struct {
 	unsigned int flags;
 	void *stack;
 	struct sched_entity se;
+	sigset_t blocked;
 	struct sigpending pending;
 	int pid, tgid;
 	int exit_code;

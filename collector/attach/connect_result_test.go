@@ -75,6 +75,25 @@ func TestConnectAgainAfterAFailureIsTwoEvents(t *testing.T) {
 	}
 }
 
+// A socket that failed to connect may listen next, and tells of the attempt no later than at its end.
+func TestConnectThatFailedIsToldOfASocketThatListensNext(t *testing.T) {
+	w := watchShared(t)
+	inNewNetwork(t, func() {
+		fd := stream(t, unix.AF_INET)
+		if err := unix.Connect(fd, ipv4("192.0.2.1", 80)); err != unix.ENETUNREACH {
+			t.Errorf("connect = %v, want ENETUNREACH", err)
+		}
+		if err := unix.Listen(fd, 1); err != nil {
+			t.Error(err)
+		}
+		letGo(t, fd)
+	})
+	w.connectTo(netip.MustParseAddrPort("192.0.2.1:80"))
+	if all := w.myConnects(); len(all) != 1 {
+		t.Errorf("%d events, want 1: %+v", len(all), all)
+	}
+}
+
 // An address of another family, or half of one, is none; a socket of UDP connects to nobody.
 func TestWhatIsNoAttemptIsNoConnect(t *testing.T) {
 	w := watchShared(t)
