@@ -254,7 +254,10 @@ const freeSlots = 1024
 
 func (t *Table) giveBack(s *slot) {
 	if t.free.len < freeSlots {
-		s.endedAt = 0
+		s.Entry, s.endedAt = Entry{}, 0
+		if cap(s.text) > longText { // nobody counts what waits here
+			s.text = nil
+		}
 		t.free.push(s)
 	}
 }

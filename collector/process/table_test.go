@@ -176,3 +176,20 @@ func BenchmarkForkExecExit(b *testing.B) {
 	}
 	b.ReportAllocs()
 }
+
+func TestLongStringsOfForgottenProgramsAreNotKept(t *testing.T) {
+	table := NewTable(1 << 20)
+	for i := range 100 {
+		table.Exec(Entry{Key: key(i+1, 1), Executable: make([]byte, 4096)}, 1)
+		table.Exit(key(i+1, 1), 1)
+	}
+	table.Expire(Grace + 2)
+	if table.free.len != 100 {
+		t.Fatalf("%d slots are free", table.free.len)
+	}
+	for s := table.free.first; s != nil; s = s.next {
+		if cap(s.text) > longText || s.Executable != nil {
+			t.Fatalf("a free slot keeps %d bytes", cap(s.text))
+		}
+	}
+}
