@@ -17,13 +17,13 @@ type root struct {
 const initTGID = 1
 
 // hasOtherRoot reports whether the process sees another tree than the host's first process, which the iterator
-// gives before all others but kernel threads.
+// gives before all others but kernel threads. Where nothing was seeded, all are taken for the host's.
 func (f *Filler) hasOtherRoot(key schema.ProcessKey, facts *bpf.ProcessFacts) bool {
 	own := root{facts.RootDevice, facts.RootInode}
 	if key.TGID == initTGID {
 		f.root = own
 	}
-	return own != f.root
+	return own != f.root && f.root != (root{})
 }
 
 // isForeign reports whether the host's names do not hold for the process's ids. In a user namespace they do: an id is

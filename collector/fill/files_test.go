@@ -83,3 +83,14 @@ func TestOnlyAllowedVariables(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+func TestWhereNothingWasSeededAProcessOfTheHostIsToldAsSuch(t *testing.T) {
+	f := newBench(schema.ProcessExit)
+	facts := &bpf.ProcessFacts{RootDevice: 8, RootInode: 2, PidNamespace: 3, MountNamespace: 4, NetworkNamespace: 5, UserNamespace: 6}
+	if f.hasOtherRoot(KeyOf(childKey), facts) {
+		t.Error("it has another root")
+	}
+	if got := f.namespacesOf(KeyOf(childKey), facts); got != (namespaces{}) {
+		t.Errorf("its namespaces are %v", got)
+	}
+}

@@ -164,9 +164,9 @@ func (f *Filler) namespacesOf(key schema.ProcessKey, facts *bpf.ProcessFacts) na
 	}
 }
 
-// unless returns v, or 0 where it is what it usually is.
+// unless returns v, or 0 where it is what it usually is, or nothing was seeded that tells what that is.
 func unless(v, usual uint32) uint32 {
-	if v == usual {
+	if v == usual || usual == 0 {
 		return 0
 	}
 	return v
