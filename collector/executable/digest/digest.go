@@ -124,12 +124,14 @@ func (d *Digester) settle(r result) {
 // Run reads files until ctx ends.
 func (d *Digester) Run(ctx context.Context) error {
 	var lanes sync.WaitGroup
+	var once sync.Once // all lanes miss the same
+	raised := func(err error) {
+		if err != nil {
+			once.Do(func() { d.cfg.Log.Warn("executables are read with what privileges there are", "error", err) })
+		}
+	}
 	for _, l := range []*lane{d.small, d.large, d.foreign, d.older} {
-		lanes.Go(func() {
-			if err := l.run(ctx); err != nil {
-				d.cfg.Log.Warn("executables are read with what privileges there are", "error", err)
-			}
-		})
+		lanes.Go(func() { l.run(ctx, raised) })
 	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); lanes.Wait() }()

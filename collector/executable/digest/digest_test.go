@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -444,5 +445,23 @@ func TestParseCapabilities(t *testing.T) {
 		if got != tt.want || (err == nil) != tt.ok {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
+	}
+}
+
+func TestALaneWithoutPrivilegesSaysSoAtItsStart(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	said := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // the thread ends with the goroutine
+		var none [2]unix.CapUserData
+		if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil {
+			said <- err
+			return
+		}
+		newLane(Config{BytesPerSecond: 1}, 1, nil).run(ctx, func(err error) { said <- err })
+	}()
+	if err := <-said; !errors.Is(err, unix.EPERM) || ctx.Err() != nil {
+		t.Errorf("%v, want one of permission", err)
 	}
 }

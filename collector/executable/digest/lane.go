@@ -73,11 +73,11 @@ func Capabilities() []host.Capability {
 	return []host.Capability{unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH}
 }
 
-// run ends with ctx, and with it ends its thread, which alone has the privileges. Its error says which it could not get; it is
-// no reason to stop.
-func (l *lane) run(ctx context.Context) error {
+// run ends with ctx, and with it ends its thread, which alone has the privileges. It tells
+// raised at once which it could not get: that is no reason to stop.
+func (l *lane) run(ctx context.Context, raised func(error)) {
 	runtime.LockOSThread()
-	err := host.RaiseCapabilities(Capabilities()...)
+	raised(host.RaiseCapabilities(Capabilities()...))
 	l.buffer = make([]byte, chunkBytes)
 	l.used = threadTime() // the thread may have done other things before
 	for {
@@ -87,13 +87,13 @@ func (l *lane) run(ctx context.Context) error {
 			case <-l.wake:
 				continue
 			case <-ctx.Done():
-				return err
+				return
 			}
 		}
 		select {
 		case l.results <- result{j, l.read(ctx, &j.sighting)}:
 		case <-ctx.Done():
-			return err
+			return
 		}
 	}
 }
