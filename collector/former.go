@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/weirproject/weir/bpf"
 	"github.com/weirproject/weir/collector/attach"
@@ -63,7 +64,7 @@ func (c *Collector) readAll(ctx context.Context, formers []*attach.Former, cover
 			return formerError(f, err)
 		}
 		defer r.Close()
-		if loops[i], err = c.newLoop(sourceOf(f, r)); err != nil {
+		if loops[i], err = c.newLoop(c.sourceOf(f, r)); err != nil {
 			return formerError(f, err)
 		}
 	}
@@ -79,9 +80,13 @@ func formerError(f *attach.Former, err error) error {
 	return fmt.Errorf("attachment %s of another build or configuration: %w", f.ID(), err)
 }
 
-func sourceOf(f *attach.Former, r *ring.Reader) source {
+// sourceOf has files too: the processes that ran already are first seen here.
+func (c *Collector) sourceOf(f *attach.Former, r *ring.Reader) source {
 	names := f.Rungs()
-	return source{hooks: f, ring: r, rungs: rungsByKind(names), coverage: rungsText(names), foreign: newForeign(f.Samples())}
+	return source{
+		hooks: f, ring: r, rungs: rungsByKind(names), coverage: rungsText(names), files: c.files,
+		foreign: newForeign(f.Samples()),
+	}
 }
 
 func (c *Collector) readFormer(ctx context.Context, f *attach.Former, l *loop, covered uint64, reason string) (err error) {
@@ -91,7 +96,7 @@ func (c *Collector) readFormer(ctx context.Context, f *attach.Former, l *loop, c
 	if err := c.seedFormer(ctx, l, covered); err != nil {
 		return err
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.StopTimeout)
+	stop, cancel := deadlineAfter(ctx, c.cfg.StopTimeout)
 	defer cancel()
 	l.begin(c.previous())
 	if err := finish(stop, f, l, reason); err != nil {
@@ -100,6 +105,19 @@ func (c *Collector) readFormer(ctx context.Context, f *attach.Former, l *loop, c
 	c.log.Info("attachment of another build or configuration was read to its end, and is gone", "attachment", f.ID(), "batches", l.stored.Batch)
 	c.last, _, err = c.spool.Last()
 	return err
+}
+
+// deadlineAfter returns a context that ends so long after ctx has, and not before: a full disk is waited for.
+func deadlineAfter(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(timeout):
+			cancel()
+		case <-late.Done():
+		}
+	})
+	return late, cancel
 }
 
 // seedFormer tells the loop which processes there are, and what this build's own hooks tell too: what lies in their

@@ -112,7 +112,7 @@ func (s *sums) selfSums() (all []*weirv1.KindSums) {
 // counters reads the kernel's counters once they are not behind what the loop has read: a sample can be read
 // a moment before its program has counted it. Those of a closing ledger are read until they stand still: a
 // program whose link was pinned may be on its hook for a moment longer, and is ignored. Both take
-// microseconds; what does not hold after a second is told as it is.
+// microseconds, and pause between two reads; what does not hold after a second is told as it is.
 func (s *sums) counters(mode ledgerMode) (attach.Counters, error) {
 	for deadline := time.Now().Add(time.Second); ; {
 		kernel, err := s.hooks.Counters()
@@ -120,6 +120,7 @@ func (s *sums) counters(mode ledgerMode) (attach.Counters, error) {
 		if err != nil || settled || time.Now().After(deadline) {
 			return kernel, err
 		}
+		time.Sleep(50 * time.Microsecond)
 	}
 }
 
