@@ -120,7 +120,7 @@ func steer(t *testing.T, name string) {
 		others &^= 1
 	}
 	queue := filepath.Join(sys, "class/net", name, "queues/rx-0/rps_cpus")
-	if err := os.WriteFile(queue, []byte(fmt.Sprintf("%x", others)), 0); err != nil {
+	if err := os.WriteFile(queue, fmt.Appendf(nil, "%x", others), 0); err != nil {
 		t.Error(err)
 	}
 }
