@@ -12,8 +12,10 @@
 /* Go raises it before it reads. */
 __u32 count_epoch;
 
-/* How many keys of a kind an epoch may have, so that no kind leaves another without room. Go sets it. */
-const volatile __u32 keys_of_a_kind = 8192;
+/* How many keys of a kind are new in an epoch at most, firsts that are sent among them: so that nobody makes a flood of
+ * firsts, and no kind leaves another without room. EPOCHS of each of 4 counted kinds have room in counts.
+ */
+const volatile __u32 keys_of_a_kind = 2048;
 
 /* How many keys each kind has in an epoch, by the epoch modulo EPOCHS: programs add, Go clears what the next epoch
  * is to use. Never full.
@@ -25,7 +27,9 @@ struct {
 	__type(value, struct epoch_keys);
 } counted_keys SEC(".maps");
 
-/* What was counted, by key: programs add, the collector reads and deletes. Go sets the size. Full: table_full. */
+/* What was counted, by key: programs add, the collector reads and deletes. It holds
+ * what keys_of_a_kind lets in. Full: table_full.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32768);
@@ -116,10 +120,10 @@ static __always_inline enum outcome begin_count(enum kind kind, enum program pro
 {
 	struct count fresh = {.actor = *actor, .first_ns = bpf_ktime_get_boot_ns()};
 
-	if (sight(key))
-		return send_first(kind, program, key, amount, actor);
 	if (!take_room(kind, key->epoch))
 		return OUTCOME_TABLE_FULL;
+	if (sight(key))
+		return send_first(kind, program, key, amount, actor);
 	bpf_map_update_elem(&counts, key, &fresh, BPF_NOEXIST); /* another CPU may have been faster */
 	return add(key, amount) ? OUTCOME_COUNTED : OUTCOME_TABLE_FULL;
 }

@@ -288,6 +288,7 @@ struct mptcp_sock {
 enum {
 	AF_INET = 2,
 	AF_INET6 = 10,
+	AF_PACKET = 17,
 	PROTOCOL_TCP = 6,
 	PROTOCOL_MPTCP = 262,
 	RCV_SHUTDOWN = 1,

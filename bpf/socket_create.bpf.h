@@ -11,6 +11,8 @@ static __always_inline int count_socket(enum reads reads, struct program_counter
 	struct actor actor;
 
 	*by = *made;
+	if (by->family != AF_PACKET && by->protocol > PROTOCOL_MPTCP)
+		by->protocol = ~0U; /* none that exists: who counts through them makes no keys */
 	fill_program(reads, &by->program, task, READ(reads, task, cred));
 	if (add(&key, 0))
 		return ended(c, KIND_SOCKET_CREATE, OUTCOME_COUNTED);

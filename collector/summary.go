@@ -64,6 +64,9 @@ func (l *loop) summary(ctx context.Context, series []bpf.Counted) error {
 	if told := l.stored.Counted; told != nil && series[0].Key.Compare(*told) <= 0 {
 		return l.counting.hooks.DropCounts(series)
 	}
+	if last := l.counting.last(nil); last != nil && series[0].Key.Compare(*last) <= 0 {
+		return nil // it is in the draft, which is not stored yet
+	}
 	if err := l.filler.Summary(series, host.Now()); err != nil {
 		return err
 	}

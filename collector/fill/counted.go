@@ -10,11 +10,14 @@ import (
 func (f *Filler) Summary(series []bpf.Counted, now schema.BootTime) error {
 	first := &series[0]
 	head := bpf.Head{Kind: first.Key.Kind, TimeNs: uint64(now) * 1000, Actor: first.Count.Actor}
-	counts := f.kinds[head.Kind].counts
-	counts.Summaries++
+	kind := f.kinds[head.Kind]
 	for i := range series {
-		counts.Summarised += series[i].Count.Count
+		kind.counts.Summarised += series[i].Count.Count
 	}
+	if !kind.event { // as configured now; an attachment of before may have counted it
+		return nil
+	}
+	kind.counts.Summaries++
 	f.For(ForRows)
 	if bpf.Kind(head.Kind) == bpf.KindBlockIO {
 		f.io(&head, series)
