@@ -39,8 +39,8 @@ fuzz: ## every fuzz target for 30 s
 setup: # installs by apt what checks and tests need and this machine lacks; building needs none of it
 	@$(CHECK) setup
 
-kernels: setup ## the hooks on other kernels in QEMU, 5.10 to the newest; docs/kernels.md anew
-	go test -count=1 -v ./test/kernel -update
+kernels: setup ## every test of the hooks on other kernels in QEMU, 5.10 to the newest; docs/kernels.md anew
+	go test -count=1 -timeout 60m -v ./test/kernel -all -update
 
 clean: ## what make made; weir-data stays
 	rm -rf bin .cache

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
 	"github.com/weirproject/weir/schema"
@@ -46,6 +47,9 @@ func collecting(t *testing.T, f func()) []*batch.Batch {
 
 // placed is what an event says of its container.
 type placed struct{ Kind, Container, Runtime, Outer, Pod string }
+
+// anyOrder is for events of several CPUs.
+var anyOrder = cmpopts.SortSlices(func(a, b placed) bool { return a.Kind < b.Kind })
 
 // placedBy are the events of the processes that run the program inside, in order.
 func placedBy(batches []*batch.Batch, program string) (all []placed) {
@@ -112,7 +116,7 @@ func TestAContainersEventsHaveItsIDFromTheFirstOn(t *testing.T) {
 				e.Kind = kind
 				expected = append(expected, e)
 			}
-			if diff := cmp.Diff(expected, placedBy(batches, "/inside")); diff != "" {
+			if diff := cmp.Diff(expected, placedBy(batches, "/inside"), anyOrder); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 		})
