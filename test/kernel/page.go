@@ -20,8 +20,8 @@ const pageHead = `# Kernels
 
 <!-- Written by a run: go test ./test/kernel -update -->
 
-The rung by which each kind comes, and what that rung cannot tell, as weir found it on these kernels. Every
-` + "`make test`" + ` starts them in QEMU, runs the tests of the hooks on them, and compares this page with what it saw. They
+The rung by which each kind comes, and what that rung cannot tell, as weir found it on these kernels. ` + "`make kernels`" + `
+starts them in QEMU, runs the tests of the hooks on them, and writes this page: a kind that is not in it came after the last run. They
 are Debian's cloud kernels, the newest of their series: 5.10 is bullseye's, 6.1 bookworm's, 6.12 trixie's; *newest* is
 the newest of trixie-backports. On arm64 the tests of one event of each kind run.
 
