@@ -12,7 +12,7 @@ build: ## bin/weir, bin/weir-collector, bin/weir-enrich: static, stripped, with 
 	$(BUILD) ./cmd/...
 
 test: setup check ## everything: checks, units, this kernel, a real Kafka, a real OpenSearch (as root)
-	go test -race $(UNITS)
+	go test -race -timeout 30m $(UNITS)
 	go test -run '^$$' -bench . -benchtime 1x $(UNITS)
 	go test -count=1 -timeout 25m -skip '^TestHooksHold' ./test/...
 

@@ -53,7 +53,7 @@ func TestASharesEndIsTheReadersReturn(t *testing.T) {
 	cfg := Default()
 	cfg.RingBytes = 64 << 10
 	w := watch(t, cfg)
-	for round := range 3 {
+	for round := range 2 {
 		before := outcome(t, w.Attachment, bpf.KindProcessExec, bpf.OutcomeSent)
 		for range 100 {
 			ended(t, child(t, "exit 0"))
