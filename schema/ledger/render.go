@@ -51,7 +51,7 @@ func (t Table) columns() []column {
 		rareHostColumn("absorbed", (*weirv1.KindSums).GetAbsorbed),
 		rareHostColumn("in ring", (*weirv1.KindSums).GetInRing),
 		hostColumn("batched", (*weirv1.KindSums).GetBatched),
-		rareColumn("evicted", func(r Row) uint64 { return r.Evicted }),
+		rareColumn("evicted", func(r Row) uint64 { return r.Gone }),
 		rareColumn("lost", func(r Row) uint64 { return r.Lost }),
 		{title: "received", cell: func(r Row) string { return number(r.Total) }},
 	}

@@ -26,6 +26,8 @@ type Row struct {
 	Received, Evicted, Lost uint64
 	// Total is what was received of all runs, which is what the lanes have had to deliver.
 	Total uint64
+	// Gone is what tombstones of all runs name.
+	Gone  uint64
 	Lanes []Lane // as Table.Lanes
 }
 
@@ -56,6 +58,7 @@ func TableOf(host *weirv1.HostBalance, lanes []*weirv1.LaneBalance) Table {
 			Evicted:  run.GetEvicted()[kind],
 			Lost:     run.GetLost()[kind],
 			Total:    host.GetReceived()[kind],
+			Gone:     host.GetEvicted()[kind],
 			Sums:     kindSums(host.GetLedger(), kind),
 		}
 		for _, l := range lanes {

@@ -28,6 +28,7 @@ func host() (*weirv1.HostBalance, []*weirv1.LaneBalance) {
 				},
 			},
 			Received: map[string]uint64{"process.exec": 105, "weir.heartbeat": 2},
+			Evicted:  map[string]uint64{"process.exec": 4},
 		}, []*weirv1.LaneBalance{
 			{Lane: "file", Delivered: map[string]uint64{"process.exec": 105, "weir.heartbeat": 2}},
 			{
