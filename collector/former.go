@@ -133,10 +133,11 @@ func (c *Collector) seedFormer(ctx context.Context, l *loop, covered uint64) err
 	if err != nil {
 		return err
 	}
-	_, _, err = own.Read(ctx, 0, func(sample []byte, end uint64) {
+	_, _, err = own.Read(ctx, 0, func(sample []byte, end uint64) bool {
 		if end > covered {
 			l.foreign.overlap.add(sample)
 		}
+		return true
 	})
 	return errors.Join(err, own.Close())
 }

@@ -3,7 +3,6 @@ package collector
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -87,9 +86,7 @@ func (l *Live) openDraft(coverage []attach.Coverage) error {
 	}
 	id := l.hooks.ID()
 	header.AttachmentId, header.WeirVersion = id[:], cli.Version()
-	var run schema.RunID
-	rand.Read(run[:])
-	l.chain = batch.NewChain(key, run)
+	l.chain = batch.NewChain(key, newRunID())
 	l.draft = batch.NewDraft(header, batch.DefaultLimits())
 	secrets := Default().Redact
 	redactor, err := secrets.redactor()
@@ -128,18 +125,16 @@ func (l *Live) step(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-func (l *Live) sample(sample []byte, end uint64) {
-	if l.err != nil {
-		return
-	}
+func (l *Live) sample(sample []byte, end uint64) (more bool) {
 	if err := bpf.Dispatch(sample, l.filler); err != nil {
 		l.err = fmt.Errorf("read ring: %w", err)
-		return
+		return false
 	}
 	if l.draft.Full(host.Now()) {
 		l.err = l.flush()
 		l.ring.Release(end)
 	}
+	return l.err == nil
 }
 
 func (l *Live) flush() error {

@@ -130,7 +130,7 @@ func (l *loop) drain(ctx context.Context, reason string, mode ledgerMode) error 
 func (l *loop) step(ctx context.Context, wait time.Duration) error {
 	l.now = host.Now()
 	l.filler.SetTime(time.Now(), l.now)
-	n, end, err := l.ring.Read(ctx, l.untilDue(wait), func(sample []byte, end uint64) { l.sample(ctx, sample, end) })
+	n, end, err := l.ring.Read(ctx, l.untilDue(wait), func(sample []byte, end uint64) bool { return l.sample(ctx, sample, end) })
 	if err := errors.Join(l.err, err); err != nil {
 		return err
 	}
@@ -178,21 +178,19 @@ func (l *loop) saveProgress(p progress) error {
 	return l.save(text)
 }
 
-// sample takes one sample. After an error the rest of the read is left in the ring.
-func (l *loop) sample(ctx context.Context, sample []byte, end uint64) {
-	if l.err != nil {
-		return
-	}
+// sample takes one sample. After an error the rest is left in the ring.
+func (l *loop) sample(ctx context.Context, sample []byte, end uint64) (more bool) {
 	if err := l.take(sample, end <= l.covered); err != nil {
 		// The kernel's own bytes do not fit the object that they are of: nothing that follows can be trusted
 		// either.
 		l.err = fmt.Errorf("read ring: %w", err)
-		return
+		return false
 	}
 	l.read = end
 	if l.draft.Full(l.now) && l.draft.Crowded() {
 		l.err = l.seal(ctx, ledgerNone)
 	}
+	return l.err == nil
 }
 
 // isDue reports whether the draft is to be sealed.

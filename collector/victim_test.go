@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ const (
 	collectorEnd  = "WEIR_TEST_COLLECTOR_END"  // where it kills itself, such as "saved:3"
 	collectorRing = "WEIR_TEST_COLLECTOR_RING" // its size, where it is not the default
 	collectorYAML = "WEIR_TEST_COLLECTOR_YAML" // a file of configuration over testConfig's
+	collectorRows = "WEIR_TEST_COLLECTOR_ROWS" // of a batch, likewise
 	workloadExec  = "WEIR_TEST_EXEC"
 	workloadSleep = "WEIR_TEST_SLEEP"
 
@@ -73,6 +75,9 @@ func collectUntilStopped(data string) int {
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	cfg := testConfig(data)
+	if rows, err := strconv.Atoi(os.Getenv(collectorRows)); err == nil {
+		cfg.Batch.Rows = rows
+	}
 	if ring, err := strconv.Atoi(os.Getenv(collectorRing)); err == nil {
 		cfg.Memory.Ring = config.Size(ring)
 	}
@@ -137,8 +142,32 @@ type victim struct {
 	*testing.T
 	data string
 	cmd  *exec.Cmd
-	yaml string       // file of configuration; none: testConfig alone
-	said bytes.Buffer // by the present one
+	yaml string // file of configuration; none: testConfig alone
+	said notes  // by the present one
+}
+
+// notes are what a process writes, and may be read meanwhile.
+type notes struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (n *notes) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.Write(p)
+}
+
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.String()
+}
+
+func (n *notes) Reset() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.text.Reset()
 }
 
 func newVictim(t *testing.T) *victim {
@@ -238,6 +267,12 @@ func (v *victim) batches() (all []*batch.Batch) {
 	return all
 }
 
+// atOnce lets a program that the race detector is in end when it ends, and not a second later.
+const atOnce = "GORACE=atexit_sleep_ms=0"
+
+// ours begins the markers of this process: the tests of another checkout may run at the same time.
+var ours = fmt.Sprintf("crash-%d-", os.Getpid())
+
 // work is what the test did: markers of execs, and source ports of connects.
 type work struct {
 	Execs []string
@@ -288,9 +323,9 @@ func (w *work) exec(n int) error {
 	if err != nil {
 		return err
 	}
-	marker := fmt.Sprintf("crash-%06d", n)
+	marker := fmt.Sprintf("%s%06d", ours, n)
 	cmd := exec.Command(self, marker)
-	cmd.Env = []string{workloadExec + "=1"}
+	cmd.Env = []string{workloadExec + "=1", atOnce}
 	w.Execs = append(w.Execs, marker)
 	return cmd.Run()
 }
@@ -313,8 +348,8 @@ func seen(batches []*batch.Batch, port int) (w work) {
 			case schema.ProcessExec.Name:
 				process := p.GetCommon().GetProcess()[row.Index]
 				arguments := b.Text(uint32(schema.At(p.GetProcesses().GetArguments(), int(process)-1)))
-				if _, marker, ok := bytes.Cut(arguments, []byte("\x00crash-")); ok {
-					w.Execs = append(w.Execs, "crash-"+strings.TrimSuffix(string(marker), "\x00"))
+				if _, marker, ok := bytes.Cut(arguments, []byte("\x00"+ours)); ok {
+					w.Execs = append(w.Execs, ours+strings.TrimSuffix(string(marker), "\x00"))
 				}
 			case schema.NetworkConnect.Name:
 				g := p.GetNetworkConnect()

@@ -299,12 +299,15 @@ func self(t *testing.T) string {
 	return path
 }
 
+// atOnce lets a program that the race detector is in end when it ends, and not a second later.
+const atOnce = "GORACE=atexit_sleep_ms=0"
+
 // child is this binary, about to behave so.
 func child(t *testing.T, what string, arguments ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), self(t))
 	cmd.Args = append(cmd.Args, arguments...)
-	cmd.Env = []string{behaviour + "=" + what}
+	cmd.Env = []string{behaviour + "=" + what, atOnce}
 	return cmd
 }
 

@@ -30,7 +30,7 @@ func TestASampleWakesAReaderThatDozes(t *testing.T) {
 	}
 	begin := time.Now()
 	go func() { _ = child(t, "exit 0").Run() }()
-	if n, _, err := r.Read(t.Context(), time.Minute, func([]byte, uint64) {}); n == 0 || err != nil {
+	if n, _, err := r.Read(t.Context(), time.Minute, func([]byte, uint64) bool { return true }); n == 0 || err != nil {
 		t.Errorf("read %d samples after %s, error %v", n, time.Since(begin), err)
 	}
 }

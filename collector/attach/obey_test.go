@@ -41,7 +41,7 @@ func obey() {
 
 func forkAndWait() {
 	path := "/proc/self/exe"
-	pid, err := syscall.ForkExec(path, []string{path}, &syscall.ProcAttr{Env: []string{behaviour + "=exit 0"}})
+	pid, err := syscall.ForkExec(path, []string{path}, &syscall.ProcAttr{Env: []string{behaviour + "=exit 0", atOnce}})
 	if err == nil {
 		_, err = syscall.Wait4(pid, nil, 0, nil)
 	}

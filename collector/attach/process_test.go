@@ -82,7 +82,7 @@ func TestExecTellsTheEnvironmentWhereItIsWanted(t *testing.T) {
 
 func TestExecWithoutArguments(t *testing.T) {
 	w := watchShared(t)
-	pid, err := syscall.ForkExec(self(t), nil, &syscall.ProcAttr{Env: []string{behaviour + "=exit 0"}})
+	pid, err := syscall.ForkExec(self(t), nil, &syscall.ProcAttr{Env: []string{behaviour + "=exit 0", atOnce}})
 	if err != nil {
 		t.Fatal(err)
 	}

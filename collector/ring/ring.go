@@ -86,14 +86,14 @@ func open(fd, size int) (*Reader, error) {
 }
 
 // Read waits until the kernel wakes it, a quarter of the ring is unread, wait has passed or ctx has ended,
-// and then calls each for every sample that is complete, with the position behind it, in the order in which
-// the kernel reserved them. It returns how many there were and the position behind the last. A sample is
+// and then calls each for every sample that is complete, in the order in which the kernel reserved them, until it takes
+// no more: the next Read begins there. It returns how many there were and the position behind the last. A sample is
 // valid until it is released or the reader is closed, and must not be written to; each may call Release with
 // any position that it was given so far, and must not call Close.
 //
 // Read stops before a sample that a program is still writing. That ctx has ended is no error: a shutdown
 // reads on with a wait of 0. The errors are os.ErrClosed and *DamagedError.
-func (r *Reader) Read(ctx context.Context, wait time.Duration, each func(sample []byte, end uint64)) (n int, pos uint64, err error) {
+func (r *Reader) Read(ctx context.Context, wait time.Duration, each Each) (n int, pos uint64, err error) {
 	r.reading.Lock()
 	defer r.reading.Unlock()
 	if wait > 0 {
@@ -106,9 +106,9 @@ func (r *Reader) Read(ctx context.Context, wait time.Duration, each func(sample 
 		return 0, r.read.Load(), fmt.Errorf("wait for ring: %w", err)
 	}
 	pos = r.read.Load()
-	n, pos, err = r.ring.walk(pos, r.ring.producer.Load(), func(sample []byte, end uint64) {
+	n, pos, err = r.ring.walk(pos, r.ring.producer.Load(), func(sample []byte, end uint64) bool {
 		r.read.Store(end)
-		each(sample, end)
+		return each(sample, end)
 	})
 	r.read.Store(pos)
 	return n, pos, err

@@ -98,8 +98,9 @@ func (k kernel) open() *Reader {
 // read reads what is there and returns the values.
 func read(t *testing.T, r *Reader) (values []uint64, pos uint64) {
 	t.Helper()
-	n, pos, err := r.Read(t.Context(), 0, func(sample []byte, _ uint64) {
+	n, pos, err := r.Read(t.Context(), 0, func(sample []byte, _ uint64) bool {
 		values = append(values, binary.NativeEndian.Uint64(sample))
+		return true
 	})
 	if err != nil || n != len(values) {
 		t.Fatalf("%d samples, %d given, error %v", n, len(values), err)
@@ -185,7 +186,7 @@ func TestReadEndsAtItsDeadlineWithWhatCameWithoutWakeup(t *testing.T) {
 	read(t, r) // unreleased: a level-triggered poll would be ready all the time
 	k.write(noWakeup, 8)
 	start := time.Now()
-	n, _, err := r.Read(t.Context(), 50*time.Millisecond, func([]byte, uint64) {})
+	n, _, err := r.Read(t.Context(), 50*time.Millisecond, func([]byte, uint64) bool { return true })
 	if n != 1 || err != nil || time.Since(start) < 50*time.Millisecond {
 		t.Errorf("read %d samples after %v, error %v", n, time.Since(start), err)
 	}
@@ -198,7 +199,7 @@ func TestReadIsWokenByTheKernel(t *testing.T) {
 	read(t, r)
 	woken := make(chan int)
 	go func() {
-		n, _, _ := r.Read(t.Context(), time.Hour, func([]byte, uint64) {})
+		n, _, _ := r.Read(t.Context(), time.Hour, func([]byte, uint64) bool { return true })
 		woken <- n
 	}()
 	// The first may come before Read waits, and is then not noticed until the next or the deadline.
@@ -221,7 +222,7 @@ func TestReadDoesNotWaitForAQuarterThatIsThere(t *testing.T) {
 	for v := range uint64(page/record/4 + 1) {
 		k.write(noWakeup, v+1)
 	}
-	if n, _, err := r.Read(t.Context(), time.Hour, func([]byte, uint64) {}); n != page/record/4+1 || err != nil {
+	if n, _, err := r.Read(t.Context(), time.Hour, func([]byte, uint64) bool { return true }); n != page/record/4+1 || err != nil {
 		t.Errorf("read %d, error %v", n, err)
 	}
 }
@@ -230,7 +231,7 @@ func TestReadEndsWithItsContext(t *testing.T) {
 	r := newKernel(t).open()
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	if n, _, err := r.Read(ctx, time.Hour, func([]byte, uint64) {}); n != 0 || err != nil {
+	if n, _, err := r.Read(ctx, time.Hour, func([]byte, uint64) bool { return true }); n != 0 || err != nil {
 		t.Errorf("read %d, error %v", n, err)
 	}
 }
@@ -242,7 +243,7 @@ func TestCloseEndsReadAndReleaseAfterItIsHarmless(t *testing.T) {
 	_, pos := read(t, r)
 	ended := make(chan error)
 	go func() {
-		_, _, err := r.Read(t.Context(), time.Hour, func([]byte, uint64) {})
+		_, _, err := r.Read(t.Context(), time.Hour, func([]byte, uint64) bool { return true })
 		ended <- err
 	}()
 	if err := r.Close(); err != nil {
@@ -289,7 +290,7 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		sum := 0
-		if _, _, err := w.walk(0, pos, func(sample []byte, _ uint64) { sum += len(sample) }); err != nil {
+		if _, _, err := w.walk(0, pos, func(sample []byte, _ uint64) bool { sum += len(sample); return true }); err != nil {
 			b.Fatal(err)
 		}
 	}

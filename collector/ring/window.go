@@ -46,9 +46,12 @@ func (w *window) check(pos, produced uint64) error {
 	return nil
 }
 
-// walk calls each for the samples between pos and produced, with the position behind it, up to the first
-// that is still being written. It returns how many there were and the position behind the last record.
-func (w *window) walk(pos, produced uint64, each func(sample []byte, end uint64)) (n int, next uint64, err error) {
+// Each takes a sample and the position behind it, and reports whether it takes more.
+type Each func(sample []byte, end uint64) (more bool)
+
+// walk calls each for the samples between pos and produced, up to the first that is still being written, or that is
+// not wanted any more. It returns how many there were and the position behind the last record.
+func (w *window) walk(pos, produced uint64, each Each) (n int, next uint64, err error) {
 	if err := w.check(pos, produced); err != nil {
 		return 0, pos, err
 	}
@@ -64,11 +67,15 @@ func (w *window) walk(pos, produced uint64, each func(sample []byte, end uint64)
 		if record > produced-pos {
 			return n, pos, &DamagedError{Pos: pos, Cause: fmt.Sprintf("a sample of %d bytes, %d were produced", length, produced-pos)}
 		}
-		if header&discardBit == 0 {
-			each(w.sample(start+headerSize, length), pos+record)
-			n++
-		}
+		sample := w.sample(start+headerSize, length)
 		pos += record
+		if header&discardBit != 0 {
+			continue
+		}
+		n++
+		if !each(sample, pos) {
+			break
+		}
 	}
 	return n, pos, nil
 }

@@ -48,7 +48,7 @@ func TestWalk(t *testing.T) {
 				}
 			}
 			var got []string
-			n, pos, err := w.walk(tt.start, produced, func(sample []byte, _ uint64) { got = append(got, string(sample)) })
+			n, pos, err := w.walk(tt.start, produced, func(sample []byte, _ uint64) bool { got = append(got, string(sample)); return true })
 			if err != nil || n != len(tt.want) || pos != next {
 				t.Errorf("walk: %d samples, position %d, error %v; want %d, %d", n, pos, err, len(tt.want), next)
 			}
@@ -71,7 +71,7 @@ func TestWalkRefusesWhatNoKernelWrites(t *testing.T) {
 		{"a position that is not aligned", 4, 48},
 		{"a sample longer than what was produced", 0, end - 8},
 	} {
-		n, pos, err := w.walk(tt.pos, tt.produced, func([]byte, uint64) { t.Errorf("%s: gave a sample", tt.name) })
+		n, pos, err := w.walk(tt.pos, tt.produced, func([]byte, uint64) bool { t.Errorf("%s: gave a sample", tt.name); return true })
 		if _, ok := errors.AsType[*DamagedError](err); !ok || n != 0 || pos != tt.pos {
 			t.Errorf("%s: %d samples, position %d, error %v", tt.name, n, pos, err)
 		}
@@ -88,9 +88,20 @@ func FuzzWalk(f *testing.F) {
 		w := window{data: make([]byte, size)}
 		copy(w.data, content)
 		samples, bytes := 0, 0
-		n, next, _ := w.walk(pos, produced, func(sample []byte, _ uint64) { samples++; bytes += len(sample) })
+		n, next, _ := w.walk(pos, produced, func(sample []byte, _ uint64) bool { samples++; bytes += len(sample); return true })
 		if n != samples || next < pos || next-pos > size || bytes > size {
 			t.Errorf("walk from %d to %d: %d samples told, %d given with %d bytes, next %d", pos, produced, n, samples, bytes, next)
 		}
 	})
+}
+
+func TestAWalkEndsBehindTheLastSampleThatIsWanted(t *testing.T) {
+	w := window{data: make([]byte, 64)}
+	first := put(w, 0, 0, []byte("one"))
+	produced := put(w, first, 0, []byte("two"))
+	taken := 0
+	n, pos, err := w.walk(0, produced, func([]byte, uint64) bool { taken++; return false })
+	if n != 1 || taken != 1 || pos != first || err != nil {
+		t.Errorf("walk: %d samples, %d taken, position %d, error %v; want 1, 1, %d", n, taken, pos, err, first)
+	}
 }

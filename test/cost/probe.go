@@ -66,7 +66,7 @@ func (c *counts) read(ctx context.Context, a *attached) error {
 		return err
 	}
 	for ctx.Err() == nil {
-		_, end, err := r.Read(ctx, 100*time.Millisecond, func(sample []byte, _ uint64) { c.add(sample) })
+		_, end, err := r.Read(ctx, 100*time.Millisecond, func(sample []byte, _ uint64) bool { c.add(sample); return true })
 		if err != nil {
 			return errors.Join(err, r.Close())
 		}
