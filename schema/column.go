@@ -166,7 +166,13 @@ func labels(enum protoreflect.EnumDescriptor) []string {
 		for len(all) <= int(v.Number()) {
 			all = append(all, "")
 		}
-		all[v.Number()] = proto.GetExtension(v.Options(), weirv1.E_Label).(string)
+		all[v.Number()] = LabelOf(v)
 	}
 	return all
+}
+
+// LabelOf returns the name that the contract gives an enum's value, such as "egress"; "" where it gives none.
+func LabelOf(v protoreflect.EnumValueDescriptor) string {
+	label, _ := proto.GetExtension(v.Options(), weirv1.E_Label).(string)
+	return label
 }

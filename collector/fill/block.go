@@ -1,10 +1,9 @@
 package fill
 
 import (
-	"encoding/binary"
-
 	"github.com/weirproject/weir/bpf"
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
+	"github.com/weirproject/weir/schema"
 )
 
 // Io implements bpf.Handler.
@@ -17,15 +16,15 @@ func (f *Filler) io(head *bpf.Head, series []bpf.Counted) {
 	if !f.begin(head) {
 		return
 	}
-	var latency, size histogram
+	var latency, size schema.Histogram
 	var bytes, count uint64
 	first := series[0].Count.FirstNs
 	for i := range series {
 		by, n := series[i].Key.Block(), &series[i].Count
 		if by.NoLatency == 0 {
-			latency.add(by.Latency, n.Count)
+			latency[by.Latency%64] += n.Count
 		}
-		size.add(by.Size, n.Count)
+		size[by.Size%64] += n.Count
 		bytes += n.Amount
 		count += n.Count
 		first = min(first, n.FirstNs)
@@ -34,8 +33,8 @@ func (f *Filler) io(head *bpf.Head, series []bpf.Counted) {
 	g.Device = append(g.Device, by.Device)
 	g.Operation = append(g.Operation, operations[by.Operation])
 	g.Failed = append(g.Failed, by.Failed != 0)
-	g.Latency = append(g.Latency, f.draft.Text(latency.encode()))
-	g.Size = append(g.Size, f.draft.Text(size.encode()))
+	g.Latency = append(g.Latency, f.draft.Text(latency.Encode()))
+	g.Size = append(g.Size, f.draft.Text(size.Encode()))
 	g.Bytes = append(g.Bytes, bytes)
 	g.Count = append(g.Count, count)
 	g.FirstUs = append(g.FirstUs, int64(bootTime(first)))
@@ -51,21 +50,4 @@ var operations = map[uint16]weirv1.BlockOperation{
 	9:  weirv1.BlockOperation_BLOCK_OPERATION_WRITE_ZEROES,
 	34: weirv1.BlockOperation_BLOCK_OPERATION_DRIVER,
 	35: weirv1.BlockOperation_BLOCK_OPERATION_DRIVER,
-}
-
-// histogram has a count for every power of two.
-type histogram [64]uint64
-
-func (h *histogram) add(slot uint8, n uint64) { h[slot%uint8(len(h))] += n }
-
-// encode returns the counts as varints, up to the last that is not 0: weirv1.Form_FORM_HISTOGRAM.
-func (h *histogram) encode() (text []byte) {
-	last := len(h)
-	for last > 0 && h[last-1] == 0 {
-		last--
-	}
-	for _, n := range h[:last] {
-		text = binary.AppendUvarint(text, n)
-	}
-	return text
 }

@@ -220,13 +220,7 @@ func appendCapabilities(_ *Documents, dst []byte, v uint64) []byte {
 }
 
 func appendCapability(_ *Documents, dst []byte, v uint64) []byte {
-	dst = append(dst, '"')
-	if v < uint64(len(capabilities)) {
-		dst = append(dst, capabilities[v]...)
-	} else {
-		dst = strconv.AppendUint(append(dst, "CAP_"...), v, 10)
-	}
-	return append(dst, '"')
+	return append(append(append(dst, '"'), CapabilityName(v)...), '"')
 }
 
 func appendDictionaryID(d *Documents, dst []byte, v uint64) []byte { return appendHex(dst, d.bytes(v)) }

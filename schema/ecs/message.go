@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	weirv1 "github.com/weirproject/weir/proto/weir/v1"
+	"github.com/weirproject/weir/schema"
 )
 
 // message returns the specs of a message that is rendered once a batch, such as the header. Reflection is
@@ -99,7 +100,7 @@ func fieldValue(fd protoreflect.FieldDescriptor, from source, render func([]byte
 
 func appendEnum(dst []byte, enum protoreflect.EnumDescriptor, n protoreflect.EnumNumber) []byte {
 	if v := enum.Values().ByNumber(n); v != nil {
-		if label, _ := proto.GetExtension(v.Options(), weirv1.E_Label).(string); label != "" {
+		if label := schema.LabelOf(v); label != "" {
 			return appendString(dst, label)
 		}
 	}

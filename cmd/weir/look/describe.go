@@ -36,6 +36,9 @@ func describe(b *batch.Batch, row batch.Row) string {
 	case schema.NetworkAccept:
 		return describeAccept(b, p.NetworkAccept, i)
 	default:
+		if text, ok := describeCounted(b, row); ok {
+			return text
+		}
 		return describeSelf(b, row)
 	}
 }

@@ -18,10 +18,7 @@ import (
 // filled is a batch with events of one hostile process.
 func filled(t *testing.T) *batch.Batch {
 	t.Helper()
-	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	host := schema.NewHostID(key.Public().(ed25519.PublicKey))
-	id := bytes.Repeat([]byte{7}, 16)
-	d := batch.NewDraft(&weirv1.Header{HostId: host[:], BootId: id, AttachmentId: id}, batch.DefaultLimits())
+	d := newDraft()
 	parent := d.AddProcess(batch.ProcessEntry{Key: schema.ProcessKey{TGID: 10, Start: 1}, Executable: []byte("/bin/sh")})
 	process := d.AddProcess(batch.ProcessEntry{
 		Key: schema.ProcessKey{TGID: 4711, Start: 2}, Parent: parent, Executable: []byte("/tmp/\x1b[31mred"),
@@ -50,8 +47,22 @@ func filled(t *testing.T) *batch.Batch {
 	listen := d.Columns().NetworkListen
 	listen.Address = append(listen.Address, d.Address(netip.IPv4Unspecified()))
 	listen.Port = append(listen.Port, 80)
-	padColumns(d)
-	sealed, err := d.Seal(batch.NewChain(key, schema.RunID{1}), batch.Times{Boot: time.Unix(0, 0), Sealed: time.Unix(9, 0)})
+	padColumns(d, schema.ProcessExec, schema.ProcessExit, schema.NetworkConnect, schema.NetworkListen)
+	return read(t, d)
+}
+
+func testKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) }
+
+func newDraft() *batch.Draft {
+	host := schema.NewHostID(testKey().Public().(ed25519.PublicKey))
+	id := bytes.Repeat([]byte{7}, 16)
+	return batch.NewDraft(&weirv1.Header{HostId: host[:], BootId: id, AttachmentId: id}, batch.DefaultLimits())
+}
+
+// read seals the draft, and reads it as a consumer would.
+func read(t *testing.T, d *batch.Draft) *batch.Batch {
+	t.Helper()
+	sealed, err := d.Seal(batch.NewChain(testKey(), schema.RunID{1}), batch.Times{Boot: time.Unix(0, 0), Sealed: time.Unix(9, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,8 +74,8 @@ func filled(t *testing.T) *batch.Batch {
 }
 
 // padColumns gives the columns that the test says nothing of their one row.
-func padColumns(d *batch.Draft) {
-	for _, kind := range []*schema.Kind{schema.ProcessExec, schema.ProcessExit, schema.NetworkConnect, schema.NetworkListen} {
+func padColumns(d *batch.Draft, kinds ...*schema.Kind) {
+	for _, kind := range kinds {
 		group, _ := kind.In(d.Columns())
 		for _, c := range kind.Columns {
 			switch v := c.Values(group); {
@@ -73,6 +84,10 @@ func padColumns(d *batch.Draft) {
 				*v.Uint32 = []uint32{0}
 			case v.Uint64 != nil:
 				*v.Uint64 = []uint64{0}
+			case v.Int32 != nil:
+				*v.Int32 = []int32{0}
+			case v.Int64 != nil:
+				*v.Int64 = []int64{0}
 			case v.Bool != nil:
 				*v.Bool = []bool{false}
 			}
